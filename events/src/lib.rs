@@ -1,0 +1,22 @@
+//! The pure domain of Vinzy-Engine: aggregates with their decisions, the licensing rules as functions
+//! on values, and the ledger's bytes, hashes, proofs and verifier.
+//!
+//! Nothing here does I/O, reads a clock or draws entropy: time, ids and random bytes arrive as
+//! arguments. The crate builds natively and for `wasm32-unknown-unknown`, so that an auditor's browser
+//! runs the same checks as the server.
+
+pub mod agent;
+pub mod customer;
+pub mod entitlement;
+pub mod id;
+pub mod json;
+pub mod key;
+pub mod lease;
+pub mod ledger;
+pub mod license;
+pub mod product;
+pub mod stream;
+pub mod timestamp;
+
+pub use id::{CustomerId, EventId, LicenseId, ProductId};
+pub use timestamp::Timestamp;

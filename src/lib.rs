@@ -1,0 +1,3 @@
+//! The server of Vinzy-Engine.
+
+pub mod clock;

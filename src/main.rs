@@ -1,0 +1,2 @@
+//! vinzy
+fn main() {}

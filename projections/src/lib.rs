@@ -1,1 +1,33 @@
-//! Placeholder.
+//! Read models: for each a pure fold with its SQL, the runner that keeps it in step with the ledger, its
+//! rebuild, and the queries that read it.
+//!
+//! A row derives from events alone: no clock, no random ids, so that a rebuild gives the same bytes.
+//! Nothing here appends events.
+
+pub mod customers;
+pub mod event_log;
+pub mod licenses;
+pub mod page;
+pub mod products;
+mod progress;
+pub mod projection;
+pub mod rebuild;
+mod rows;
+mod runner;
+
+use std::sync::Arc;
+
+pub use event_log::StoredEvent;
+pub use page::{Page, PageRequest, Start};
+pub use progress::Behind;
+pub use projection::{ApplyError, Projection};
+pub use runner::{Follower, Runner, Status, statuses};
+
+/// Every read model there is.
+pub fn all() -> Vec<Arc<dyn Projection>> {
+    vec![
+        Arc::new(rows::Rows::<products::Products>::default()),
+        Arc::new(rows::Rows::<customers::Customers>::default()),
+        Arc::new(rows::Rows::<licenses::Licenses>::default()),
+    ]
+}

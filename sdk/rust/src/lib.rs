@@ -1,1 +1,26 @@
-//! Placeholder.
+//! Wire types of the Vinzy-Engine API: what requests and responses look like as JSON.
+//!
+//! Times are RFC 3339 text in UTC with `Z`, ids are UUID text. With the feature `openapi` every type
+//! describes itself in the `OpenAPI` document.
+
+pub mod audit;
+pub mod customers;
+pub mod licenses;
+pub mod products;
+pub mod service;
+pub mod validation;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+/// A JSON object of the vendor's own.
+pub type Object = Map<String, Value>;
+
+/// Keeps `null` apart from absence: absent → `None`, `null` → `Some(None)`.
+pub(crate) fn present<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: serde::Deserializer<'de>,
+{
+    T::deserialize(deserializer).map(Some)
+}

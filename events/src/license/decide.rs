@@ -1,0 +1,147 @@
+//! What a license answers to a command: refusals first, then facts.
+
+use super::{
+    CreateLicense, License, LicenseCommand, LicenseCreated, LicenseDeleted, LicenseError, LicenseEvent,
+    LicenseReinstated, LicenseRenewed, LicenseRevoked, LicenseState, LicenseSuspended, LicenseUpdated,
+    LicenseValidated, Standing, StatusChange, UpdateLicense,
+};
+use crate::Timestamp;
+use crate::stream::{StreamAggregate, aggregate_by_decision};
+
+aggregate_by_decision!(License, "license", LicenseCommand, LicenseEvent, LicenseError);
+
+type Decision = Result<Vec<LicenseEvent>, LicenseError>;
+
+impl StreamAggregate for License {
+    fn decide(&self, command: LicenseCommand, at: Timestamp) -> Decision {
+        match command {
+            LicenseCommand::Create(content) => self.create(*content, at),
+            LicenseCommand::Update(changes) => self.update(*changes),
+            LicenseCommand::Suspend { reason } => self.suspend(reason),
+            LicenseCommand::Reinstate { reason } => self.reinstate(reason),
+            LicenseCommand::Renew { expires_at } => self.renew(expires_at, at),
+            LicenseCommand::Extend { days } => self.extend(days, at),
+            LicenseCommand::Revoke { reason } => self.revoke(reason),
+            LicenseCommand::Delete => {
+                self.found()?;
+                Ok(vec![LicenseEvent::Deleted(LicenseDeleted {})])
+            }
+            LicenseCommand::RecordValidations { outcomes, first_at, last_at } => {
+                self.found()?;
+                let count = outcomes.values().sum();
+                Ok(vec![LicenseEvent::Validated(LicenseValidated { count, outcomes, first_at, last_at })])
+            }
+        }
+    }
+}
+
+impl License {
+    fn found(&self) -> Result<&LicenseState, LicenseError> {
+        self.live().ok_or(LicenseError::NotFound)
+    }
+
+    fn not_revoked(&self) -> Result<&LicenseState, LicenseError> {
+        let state = self.found()?;
+        if state.standing == Standing::Revoked {
+            return Err(LicenseError::Revoked);
+        }
+        Ok(state)
+    }
+
+    fn create(&self, content: CreateLicense, at: Timestamp) -> Decision {
+        if self.state().is_some() {
+            return Err(LicenseError::AlreadyExists);
+        }
+        in_future(content.expires_at, at)?;
+        Ok(vec![LicenseEvent::Created(LicenseCreated {
+            product_id: content.product_id,
+            product_code: content.product_code,
+            customer_id: content.customer_id,
+            tier: content.tier,
+            machines_limit: content.machines_limit,
+            expires_at: content.expires_at,
+            features: content.features,
+            entitlements: content.entitlements,
+            metadata: content.metadata,
+            key_digest: content.key_digest,
+            key_version: content.key_version,
+            created_at: at,
+        })])
+    }
+
+    fn update(&self, changes: UpdateLicense) -> Decision {
+        let state = self.found()?;
+        let status = changes.status;
+        let change = difference(state, changes);
+        let mut events = match status {
+            None => vec![],
+            Some(StatusChange::Active) => self.reinstate(None)?,
+            Some(StatusChange::Suspended) => self.suspend(None)?,
+            Some(StatusChange::Revoked) => self.revoke(None)?,
+        };
+        if change != LicenseUpdated::default() {
+            events.insert(0, LicenseEvent::Updated(change));
+        }
+        Ok(events)
+    }
+
+    fn suspend(&self, reason: Option<String>) -> Decision {
+        match self.not_revoked()?.standing {
+            Standing::Suspended => Ok(vec![]),
+            _ => Ok(vec![LicenseEvent::Suspended(LicenseSuspended { reason })]),
+        }
+    }
+
+    fn reinstate(&self, reason: Option<String>) -> Decision {
+        match self.not_revoked()?.standing {
+            Standing::Active => Ok(vec![]),
+            _ => Ok(vec![LicenseEvent::Reinstated(LicenseReinstated { reason })]),
+        }
+    }
+
+    fn renew(&self, expires_at: Option<Timestamp>, at: Timestamp) -> Decision {
+        let state = self.not_revoked()?;
+        in_future(expires_at, at)?;
+        if state.expires_at == expires_at {
+            return Ok(vec![]);
+        }
+        Ok(vec![LicenseEvent::Renewed(LicenseRenewed { expires_at })])
+    }
+
+    fn extend(&self, days: u32, at: Timestamp) -> Decision {
+        let Some(expiry) = self.not_revoked()?.expires_at else {
+            return Ok(vec![]);
+        };
+        // Past the year 9999 is never.
+        let expires_at = expiry.max(at).plus_days(days);
+        self.renew(expires_at, at)
+    }
+
+    fn revoke(&self, reason: Option<String>) -> Decision {
+        match self.found()?.standing {
+            Standing::Revoked => Ok(vec![]),
+            _ => Ok(vec![LicenseEvent::Revoked(LicenseRevoked { reason })]),
+        }
+    }
+}
+
+fn in_future(expires_at: Option<Timestamp>, at: Timestamp) -> Result<(), LicenseError> {
+    match expires_at {
+        Some(expires_at) if expires_at <= at => Err(LicenseError::ExpiryNotInFuture { expires_at }),
+        _ => Ok(()),
+    }
+}
+
+fn difference(state: &LicenseState, changes: UpdateLicense) -> LicenseUpdated {
+    LicenseUpdated {
+        tier: changes.tier.filter(|new| *new != state.tier),
+        machines_limit: changes.machines_limit.filter(|new| *new != state.machines_limit),
+        expires_at: changes.expires_at.filter(|new| *new != state.expires_at),
+        features: changes.features.filter(|new| *new != state.features),
+        entitlements: changes.entitlements.filter(|new| *new != state.entitlements),
+        metadata: changes.metadata.filter(|new| *new != state.metadata),
+    }
+}
+
+#[cfg(test)]
+mod tests;

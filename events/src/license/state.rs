@@ -1,0 +1,147 @@
+//! A license as its events have made it.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{LicenseCreated, LicenseEvent, LicenseStatus, LicenseUpdated};
+use crate::product::ProductCode;
+use crate::stream::replace;
+use crate::{CustomerId, ProductId, Timestamp};
+
+/// What the vendor decided about a license. Expiry is no decision but a fact of time, so it is not here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// In force.
+    Active,
+    /// Held back for a while.
+    Suspended,
+    /// Withdrawn for good.
+    Revoked,
+}
+
+impl Standing {
+    /// The standing as rows hold it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+            Self::Revoked => "revoked",
+        }
+    }
+}
+
+/// The license aggregate: nothing before its creation.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct License {
+    state: Option<LicenseState>,
+}
+
+/// What is true of a license.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LicenseState {
+    /// The product.
+    pub product_id: ProductId,
+    /// Its code.
+    pub product_code: ProductCode,
+    /// Whose it is.
+    pub customer_id: CustomerId,
+    /// Tier name.
+    pub tier: String,
+    /// How many machines at once; `None` is unlimited.
+    pub machines_limit: Option<u32>,
+    /// When it ends; `None` is never.
+    pub expires_at: Option<Timestamp>,
+    /// Its own features; empty means the product's.
+    pub features: Map<String, Value>,
+    /// Overrides of the features, field by field.
+    pub entitlements: Map<String, Value>,
+    /// The vendor's own data.
+    pub metadata: Map<String, Value>,
+    /// What the vendor decided about it.
+    pub standing: Standing,
+    /// When it came to be.
+    pub created_at: Timestamp,
+    /// Whether it was hidden.
+    pub deleted: bool,
+}
+
+impl LicenseState {
+    /// The status as everyone sees it at `at`.
+    pub fn status(&self, at: Timestamp) -> LicenseStatus {
+        LicenseStatus::of(self.standing, self.expires_at, at)
+    }
+}
+
+impl From<LicenseCreated> for LicenseState {
+    fn from(event: LicenseCreated) -> Self {
+        Self {
+            product_id: event.product_id,
+            product_code: event.product_code,
+            customer_id: event.customer_id,
+            tier: event.tier,
+            machines_limit: event.machines_limit,
+            expires_at: event.expires_at,
+            features: event.features,
+            entitlements: event.entitlements,
+            metadata: event.metadata,
+            standing: Standing::Active,
+            created_at: event.created_at,
+            deleted: false,
+        }
+    }
+}
+
+impl From<LicenseState> for License {
+    /// The aggregate whose events led to `state`, as a read model or a snapshot holds it.
+    fn from(state: LicenseState) -> Self {
+        Self { state: Some(state) }
+    }
+}
+
+impl License {
+    /// The state, also of a deleted license; `None` before its creation.
+    pub const fn state(&self) -> Option<&LicenseState> {
+        self.state.as_ref()
+    }
+
+    /// The state of a license that was not deleted.
+    pub fn live(&self) -> Option<&LicenseState> {
+        self.state.as_ref().filter(|state| !state.deleted)
+    }
+
+    /// Follows one event. Projections and the validation directory use the same function.
+    pub fn evolve(&mut self, event: LicenseEvent) {
+        match (event, &mut self.state) {
+            (LicenseEvent::Created(event), state) => *state = Some(event.into()),
+            (event, Some(state)) => state.evolve(event),
+            // A fact about a license that was never created: there is nothing to change.
+            (_, None) => {}
+        }
+    }
+}
+
+impl LicenseState {
+    fn evolve(&mut self, event: LicenseEvent) {
+        match event {
+            LicenseEvent::Created(event) => *self = event.into(),
+            LicenseEvent::Updated(event) => self.update(event),
+            LicenseEvent::Suspended(_) => self.standing = Standing::Suspended,
+            LicenseEvent::Reinstated(_) => self.standing = Standing::Active,
+            LicenseEvent::Renewed(event) => self.expires_at = event.expires_at,
+            LicenseEvent::Revoked(_) => self.standing = Standing::Revoked,
+            LicenseEvent::Deleted(_) => self.deleted = true,
+            LicenseEvent::Validated(_) => {}
+        }
+    }
+
+    fn update(&mut self, event: LicenseUpdated) {
+        replace(&mut self.tier, event.tier);
+        replace(&mut self.machines_limit, event.machines_limit);
+        replace(&mut self.expires_at, event.expires_at);
+        replace(&mut self.features, event.features);
+        replace(&mut self.entitlements, event.entitlements);
+        replace(&mut self.metadata, event.metadata);
+    }
+}

@@ -1,0 +1,153 @@
+//! What a product answers to a command.
+
+use super::{
+    CreateProduct, Product, ProductCommand, ProductCreated, ProductDeleted, ProductError, ProductEvent,
+    ProductState, ProductUpdated, UpdateProduct,
+};
+use crate::Timestamp;
+use crate::stream::{StreamAggregate, aggregate_by_decision};
+
+aggregate_by_decision!(Product, "product", ProductCommand, ProductEvent, ProductError);
+
+impl StreamAggregate for Product {
+    fn decide(&self, command: ProductCommand, at: Timestamp) -> Result<Vec<ProductEvent>, ProductError> {
+        match command {
+            ProductCommand::Create(content) => self.create(content, at),
+            ProductCommand::Update(changes) => self.update(changes),
+            ProductCommand::Delete => {
+                self.live().ok_or(ProductError::NotFound)?;
+                Ok(vec![ProductEvent::Deleted(ProductDeleted {})])
+            }
+        }
+    }
+}
+
+impl Product {
+    fn create(&self, content: CreateProduct, at: Timestamp) -> Result<Vec<ProductEvent>, ProductError> {
+        if self.state().is_some() {
+            return Err(ProductError::AlreadyExists);
+        }
+        Ok(vec![ProductEvent::Created(ProductCreated {
+            code: content.code,
+            name: content.name,
+            description: content.description,
+            default_tier: content.default_tier,
+            features: content.features,
+            metadata: content.metadata,
+            created_at: at,
+        })])
+    }
+
+    fn update(&self, changes: UpdateProduct) -> Result<Vec<ProductEvent>, ProductError> {
+        let state = self.live().ok_or(ProductError::NotFound)?;
+        let change = difference(state, changes);
+        if change == ProductUpdated::default() {
+            return Ok(vec![]);
+        }
+        Ok(vec![ProductEvent::Updated(change)])
+    }
+}
+
+fn difference(state: &ProductState, changes: UpdateProduct) -> ProductUpdated {
+    ProductUpdated {
+        name: changes.name.filter(|new| *new != state.name),
+        description: changes.description.filter(|new| *new != state.description),
+        default_tier: changes.default_tier.filter(|new| *new != state.default_tier),
+        features: changes.features.filter(|new| *new != state.features),
+        metadata: changes.metadata.filter(|new| *new != state.metadata),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cqrs_es::test::TestFramework;
+    use serde_json::{Map, json};
+
+    use super::*;
+    use crate::product::ProductCode;
+
+    type ProductTest = TestFramework<Product>;
+
+    fn at() -> Timestamp {
+        "2026-01-01T00:00:00Z".parse().unwrap()
+    }
+
+    fn content() -> CreateProduct {
+        CreateProduct {
+            code: ProductCode::parse("PRD").unwrap(),
+            name: "My Product".into(),
+            description: String::new(),
+            default_tier: "standard".into(),
+            features: Map::new(),
+            metadata: Map::new(),
+        }
+    }
+
+    fn created() -> ProductEvent {
+        ProductEvent::Created(ProductCreated {
+            code: ProductCode::parse("PRD").unwrap(),
+            name: "My Product".into(),
+            description: String::new(),
+            default_tier: "standard".into(),
+            features: Map::new(),
+            metadata: Map::new(),
+            created_at: at(),
+        })
+    }
+
+    fn renamed(name: &str) -> ProductEvent {
+        ProductEvent::Updated(ProductUpdated { name: Some(name.into()), ..ProductUpdated::default() })
+    }
+
+    fn rename(name: &str) -> ProductCommand {
+        ProductCommand::Update(UpdateProduct { name: Some(name.into()), ..UpdateProduct::default() })
+    }
+
+    #[test]
+    fn a_new_product_is_created_once() {
+        ProductTest::with(at())
+            .given_no_previous_events()
+            .when(ProductCommand::Create(content()))
+            .then_expect_events(vec![created()]);
+        ProductTest::with(at())
+            .given(vec![created()])
+            .when(ProductCommand::Create(content()))
+            .then_expect_error(ProductError::AlreadyExists);
+    }
+
+    #[test]
+    fn an_update_records_only_what_changed() {
+        ProductTest::with(at())
+            .given(vec![created()])
+            .when(rename("Better"))
+            .then_expect_events(vec![renamed("Better")]);
+        ProductTest::with(at())
+            .given(vec![created(), renamed("Better")])
+            .when(rename("Better"))
+            .then_expect_events(vec![]);
+    }
+
+    #[test]
+    fn a_deleted_product_takes_no_command() {
+        let deleted = || vec![created(), ProductEvent::Deleted(ProductDeleted {})];
+        for command in [rename("x"), ProductCommand::Delete] {
+            ProductTest::with(at())
+                .given(deleted())
+                .when(command)
+                .then_expect_error(ProductError::NotFound);
+        }
+    }
+
+    #[test]
+    fn codes_are_one_to_three_capital_letters() {
+        for good in ["A", "AB", "PRD"] {
+            assert_eq!(ProductCode::parse(good).unwrap().as_str(), good);
+        }
+        for bad in ["", "ABCD", "prd", "P1", "É", "A B"] {
+            assert_eq!(ProductCode::parse(bad), Err(InvalidProductCode), "{bad}");
+        }
+        assert!(serde_json::from_value::<ProductCode>(json!("nope")).is_err());
+    }
+
+    use crate::product::InvalidProductCode;
+}

@@ -1,0 +1,63 @@
+//! What can have happened to a product.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::ProductCode;
+use crate::Timestamp;
+use crate::stream::stream_events;
+
+stream_events! {
+    /// A fact about a product.
+    pub enum ProductEvent {
+        /// It was offered.
+        "product.created" v 1 => Created(ProductCreated),
+        /// Some of its fields changed.
+        "product.updated" v 1 => Updated(ProductUpdated),
+        /// It was withdrawn.
+        "product.deleted" v 1 => Deleted(ProductDeleted),
+    }
+}
+
+/// Payload of `product.created`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProductCreated {
+    /// Prefix of its license keys.
+    pub code: ProductCode,
+    /// What people call it.
+    pub name: String,
+    /// Free text.
+    pub description: String,
+    /// Tier of licenses that name none.
+    pub default_tier: String,
+    /// Features that licenses inherit.
+    pub features: Map<String, Value>,
+    /// The vendor's own data.
+    pub metadata: Map<String, Value>,
+    /// When it came to be; for imported products, in the system it came from.
+    pub created_at: Timestamp,
+}
+
+/// Payload of `product.updated`: the fields that changed, with their new values.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ProductUpdated {
+    /// New name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// New description.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// New default tier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_tier: Option<String>,
+    /// New features as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub features: Option<Map<String, Value>>,
+    /// New metadata as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<Map<String, Value>>,
+}
+
+/// Payload of `product.deleted`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ProductDeleted {}

@@ -1,0 +1,211 @@
+//! Reading the event store in order.
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+use vinzy_events::ledger::{Hash, Leaf, LeafError, StoredColumns};
+use vinzy_events::stream::{StreamEvent, UnreadableEvent};
+use vinzy_events::{LicenseId, Timestamp};
+
+/// One row of the event store, as stored.
+#[derive(Debug, Clone)]
+pub struct StoredEvent {
+    /// Position in the ledger, from 0.
+    pub position: u64,
+    /// The event's id.
+    pub event_id: Uuid,
+    /// The type of its stream.
+    pub stream_type: String,
+    /// The id of its stream.
+    pub stream_id: String,
+    /// Its number in the stream, from 1.
+    pub stream_seq: u64,
+    /// The event's type.
+    pub event_type: String,
+    /// Version of the payload's shape.
+    pub type_ver: u32,
+    /// When it was recorded.
+    pub recorded_at: Timestamp,
+    /// The license it belongs to.
+    pub license_id: Option<Uuid>,
+    /// SHA-256 of 0x00 and the leaf, as the column says.
+    pub event_hash: Vec<u8>,
+    /// The event itself.
+    pub leaf: Vec<u8>,
+}
+
+/// Why a stored event cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// The leaf is not one.
+    #[error("the leaf cannot be read")]
+    Leaf(#[from] LeafError),
+    /// The payload is not one of its type.
+    #[error(transparent)]
+    Event(#[from] UnreadableEvent),
+}
+
+impl StoredEvent {
+    /// The leaf, parsed.
+    pub fn parse_leaf(&self) -> Result<Leaf, LeafError> {
+        Leaf::parse(&self.leaf)
+    }
+
+    /// The event as one of stream `E`.
+    pub fn decode<E: StreamEvent>(&self) -> Result<E, DecodeError> {
+        let leaf = self.parse_leaf()?;
+        Ok(E::from_stored(&leaf.event_type, leaf.type_ver, leaf.payload)?)
+    }
+
+    /// The columns beside the leaf, for a verifier.
+    pub fn columns(&self) -> StoredColumns<'_> {
+        StoredColumns {
+            position: self.position,
+            event_id: self.event_id.into(),
+            stream_type: &self.stream_type,
+            stream_id: &self.stream_id,
+            stream_seq: self.stream_seq,
+            event_type: &self.event_type,
+            type_ver: self.type_ver,
+            recorded_at: self.recorded_at,
+            // A column of another length cannot equal any hash; zeros say so to the comparison.
+            event_hash: self.event_hash.as_slice().try_into().map_or(Hash::ZERO, Hash::from_bytes),
+            license_id: self.license_id.map(LicenseId::from),
+        }
+    }
+}
+
+/// Which events to read.
+#[derive(Debug, Clone, Copy)]
+pub struct Span<'a> {
+    /// The ledger.
+    pub ledger_id: &'a str,
+    /// First position.
+    pub from: u64,
+    /// One past the last position.
+    pub to: u64,
+    /// Only these stream types; empty means all.
+    pub stream_types: &'a [&'static str],
+    /// At most so many events.
+    pub limit: u32,
+}
+
+macro_rules! stored_event {
+    ($row:expr) => {
+        StoredEvent {
+            position: unsigned($row.position),
+            event_id: $row.event_id,
+            stream_type: $row.stream_type,
+            stream_id: $row.stream_id,
+            stream_seq: unsigned($row.stream_seq),
+            event_type: $row.event_type,
+            type_ver: u32::try_from($row.type_ver).unwrap_or(0),
+            recorded_at: Timestamp::from_chrono($row.recorded_at),
+            license_id: $row.license_id,
+            event_hash: $row.event_hash,
+            leaf: $row.leaf,
+        }
+    };
+}
+
+/// Events of a span in order of position.
+pub async fn read(conn: &mut PgConnection, span: Span<'_>) -> sqlx::Result<Vec<StoredEvent>> {
+    let stream_types: Vec<String> = span.stream_types.iter().map(|&name| name.to_owned()).collect();
+    let rows = sqlx::query!(
+        "SELECT position, event_id, stream_type, stream_id, stream_seq, event_type, type_ver, recorded_at,
+                license_id, event_hash, leaf
+         FROM events
+         WHERE ledger_id = $1 AND position >= $2 AND position < $3
+           AND (cardinality($4::text[]) = 0 OR stream_type = ANY($4))
+         ORDER BY position
+         LIMIT $5",
+        span.ledger_id,
+        signed(span.from),
+        signed(span.to),
+        &stream_types,
+        i64::from(span.limit),
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| stored_event!(row)).collect())
+}
+
+/// Which of a license's events to read.
+#[derive(Debug, Clone, Copy)]
+pub struct LicenseHistory<'a> {
+    /// The ledger.
+    pub ledger_id: &'a str,
+    /// The license.
+    pub license_id: LicenseId,
+    /// Only this type.
+    pub event_type: Option<&'a str>,
+    /// Only positions before this one.
+    pub before: Option<u64>,
+    /// Leave out so many.
+    pub offset: u64,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// A license's events, newest first.
+pub async fn license_history(
+    conn: &mut PgConnection,
+    history: LicenseHistory<'_>,
+) -> sqlx::Result<Vec<StoredEvent>> {
+    let rows = sqlx::query!(
+        "SELECT position, event_id, stream_type, stream_id, stream_seq, event_type, type_ver, recorded_at,
+                license_id, event_hash, leaf
+         FROM events
+         WHERE ledger_id = $1 AND license_id = $2 AND position < $3 AND ($4::text IS NULL OR event_type = $4)
+         ORDER BY position DESC
+         OFFSET $5
+         LIMIT $6",
+        history.ledger_id,
+        history.license_id.as_uuid(),
+        history.before.map_or(i64::MAX, signed),
+        history.event_type,
+        signed(history.offset),
+        i64::from(history.limit),
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| stored_event!(row)).collect())
+}
+
+/// How many events a license has, of one type or of all.
+pub async fn count_license_events(
+    conn: &mut PgConnection,
+    ledger_id: &str,
+    license_id: LicenseId,
+    event_type: Option<&str>,
+) -> sqlx::Result<u64> {
+    sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM events
+           WHERE ledger_id = $1 AND license_id = $2 AND ($3::text IS NULL OR event_type = $3)"#,
+        ledger_id,
+        license_id.as_uuid(),
+        event_type,
+    )
+    .fetch_one(conn)
+    .await
+    .map(unsigned)
+}
+
+/// Number of events in a ledger; 0 when there is no such ledger.
+pub async fn size(conn: &mut PgConnection, ledger_id: &str) -> sqlx::Result<u64> {
+    let size = sqlx::query_scalar!("SELECT size FROM ledgers WHERE ledger_id = $1", ledger_id)
+        .fetch_optional(conn)
+        .await?;
+    Ok(size.map_or(0, unsigned))
+}
+
+/// A position or count as PostgreSQL holds it.
+///
+/// Positions start at 0 and grow by one: none reaches 2^63.
+pub fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// A position or count that PostgreSQL holds; a negative one, which no writer makes, reads as 0.
+pub fn unsigned(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or(0)
+}

@@ -1,0 +1,254 @@
+//! The read model of licenses.
+
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+use vinzy_events::license::{License, LicenseEvent, LicenseState, LicenseStatus, Standing};
+use vinzy_events::{CustomerId, LicenseId, Timestamp};
+
+use crate::event_log::{signed, unsigned};
+use crate::products::code;
+use crate::rows::{Recorded, RowModel, json_object, json_text};
+use crate::{Page, PageRequest};
+
+/// Name of the projection.
+pub const NAME: &str = "licenses";
+
+/// A license as lists show it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LicenseRow {
+    /// Its id.
+    pub id: LicenseId,
+    /// What is true of it.
+    pub state: LicenseState,
+    /// Where it was created, which orders lists and is their cursor.
+    pub created_position: u64,
+}
+
+pub(crate) struct Licenses;
+
+pub(crate) struct Row {
+    license: License,
+    created_position: u64,
+}
+
+macro_rules! license_state {
+    ($row:expr) => {
+        LicenseState {
+            product_id: $row.product_id.into(),
+            product_code: code(&$row.product_code)?,
+            customer_id: $row.customer_id.into(),
+            tier: $row.tier,
+            machines_limit: $row.machines_limit.and_then(|limit| u32::try_from(limit).ok()),
+            expires_at: $row.expires_at.map(Timestamp::from_chrono),
+            features: json_object($row.features),
+            entitlements: json_object($row.entitlements),
+            metadata: json_object($row.metadata),
+            standing: standing(&$row.standing)?,
+            created_at: Timestamp::from_chrono($row.created_at),
+            deleted: false,
+        }
+    };
+}
+
+impl RowModel for Licenses {
+    const NAME: &'static str = NAME;
+    const STREAM_TYPES: &'static [&'static str] = &["license"];
+    const TABLES: &'static [&'static str] = &["licenses"];
+    type Event = LicenseEvent;
+    type Row = Row;
+
+    fn fold(row: Option<Row>, recorded: Recorded<LicenseEvent>) -> Option<Row> {
+        let mut row = row
+            .unwrap_or_else(|| Row { license: License::default(), created_position: recorded.position });
+        row.license.evolve(recorded.event);
+        row.license.live().is_some().then_some(row)
+    }
+
+    async fn load(conn: &mut PgConnection, ledger_id: &str, ids: &[Uuid]) -> sqlx::Result<Vec<(Uuid, Row)>> {
+        let rows = sqlx::query!(
+            "SELECT license_id, product_id, product_code, customer_id, standing, tier, machines_limit,
+                    expires_at, features, entitlements, metadata, created_at, created_position
+             FROM licenses WHERE ledger_id = $1 AND license_id = ANY($2)",
+            ledger_id,
+            ids,
+        )
+        .fetch_all(conn)
+        .await?;
+        rows.into_iter()
+            .map(|row| {
+                let license = License::from(license_state!(row));
+                Ok((row.license_id, Row { license, created_position: unsigned(row.created_position) }))
+            })
+            .collect()
+    }
+
+    async fn save(conn: &mut PgConnection, ledger_id: &str, rows: &[(Uuid, Row)]) -> sqlx::Result<()> {
+        let mut columns = Columns::default();
+        for (id, row) in rows {
+            if let Some(state) = row.license.state() {
+                columns.push(*id, state, row.created_position);
+            }
+        }
+        sqlx::query!(
+            "INSERT INTO licenses (ledger_id, license_id, product_id, product_code, customer_id, standing, tier,
+                                   machines_limit, expires_at, features, entitlements, metadata, created_at,
+                                   created_position)
+             SELECT $1, x.license_id, x.product_id, x.product_code, x.customer_id, x.standing, x.tier,
+                    x.machines_limit, x.expires_at, x.features::json, x.entitlements::json, x.metadata::json,
+                    x.created_at, x.created_position
+             FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::uuid[], $6::text[], $7::text[], $8::bigint[],
+                         $9::timestamptz[], $10::text[], $11::text[], $12::text[], $13::timestamptz[],
+                         $14::bigint[])
+                  AS x(license_id, product_id, product_code, customer_id, standing, tier, machines_limit,
+                       expires_at, features, entitlements, metadata, created_at, created_position)
+             ON CONFLICT (ledger_id, license_id) DO UPDATE
+             SET standing = excluded.standing, tier = excluded.tier, machines_limit = excluded.machines_limit,
+                 expires_at = excluded.expires_at, features = excluded.features,
+                 entitlements = excluded.entitlements, metadata = excluded.metadata",
+            ledger_id,
+            &columns.license_id,
+            &columns.product_id,
+            &columns.product_code,
+            &columns.customer_id,
+            &columns.standing,
+            &columns.tier,
+            &columns.machines_limit as &[Option<i64>],
+            &columns.expires_at as &[Option<chrono::DateTime<chrono::Utc>>],
+            &columns.features,
+            &columns.entitlements,
+            &columns.metadata,
+            &columns.created_at,
+            &columns.created_position,
+        )
+        .execute(conn)
+        .await?;
+        Ok(())
+    }
+
+    async fn remove(conn: &mut PgConnection, ledger_id: &str, ids: &[Uuid]) -> sqlx::Result<()> {
+        sqlx::query!("DELETE FROM licenses WHERE ledger_id = $1 AND license_id = ANY($2)", ledger_id, ids)
+            .execute(conn)
+            .await?;
+        Ok(())
+    }
+}
+
+/// Rows turned into the arrays that one statement takes.
+#[derive(Default)]
+struct Columns {
+    license_id: Vec<Uuid>,
+    product_id: Vec<Uuid>,
+    product_code: Vec<String>,
+    customer_id: Vec<Uuid>,
+    standing: Vec<String>,
+    tier: Vec<String>,
+    machines_limit: Vec<Option<i64>>,
+    expires_at: Vec<Option<chrono::DateTime<chrono::Utc>>>,
+    features: Vec<String>,
+    entitlements: Vec<String>,
+    metadata: Vec<String>,
+    created_at: Vec<chrono::DateTime<chrono::Utc>>,
+    created_position: Vec<i64>,
+}
+
+impl Columns {
+    fn push(&mut self, id: Uuid, state: &LicenseState, created_position: u64) {
+        self.license_id.push(id);
+        self.product_id.push(state.product_id.as_uuid());
+        self.product_code.push(state.product_code.as_str().to_owned());
+        self.customer_id.push(state.customer_id.as_uuid());
+        self.standing.push(state.standing.as_str().to_owned());
+        self.tier.push(state.tier.clone());
+        self.machines_limit.push(state.machines_limit.map(i64::from));
+        self.expires_at.push(state.expires_at.map(Timestamp::to_chrono));
+        self.features.push(json_text(&state.features));
+        self.entitlements.push(json_text(&state.entitlements));
+        self.metadata.push(json_text(&state.metadata));
+        self.created_at.push(state.created_at.to_chrono());
+        self.created_position.push(signed(created_position));
+    }
+}
+
+/// Which licenses to list; `None` does not filter.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Status as of `at`.
+    pub status: Option<LicenseStatus>,
+    /// Product code.
+    pub product_code: Option<String>,
+    /// Whose.
+    pub customer_id: Option<CustomerId>,
+    /// Tier.
+    pub tier: Option<String>,
+}
+
+/// Licenses in order of creation, with statuses as of `at`.
+pub async fn list(
+    pool: &PgPool,
+    ledger_id: &str,
+    filter: &Filter,
+    at: Timestamp,
+    page: PageRequest,
+) -> sqlx::Result<Page<LicenseRow>> {
+    let status = filter.status.map(LicenseStatus::as_str);
+    let customer_id = filter.customer_id.map(CustomerId::as_uuid);
+    let rows = sqlx::query!(
+        "SELECT license_id, product_id, product_code, customer_id, standing, tier, machines_limit, expires_at,
+                features, entitlements, metadata, created_at, created_position
+         FROM licenses
+         WHERE ledger_id = $1 AND created_position > $2
+           AND ($3::text IS NULL OR $3 = CASE WHEN standing = 'revoked' THEN 'revoked'
+                                              WHEN expires_at <= $4 THEN 'expired' ELSE standing END)
+           AND ($5::text IS NULL OR product_code = $5)
+           AND ($6::uuid IS NULL OR customer_id = $6)
+           AND ($7::text IS NULL OR tier = $7)
+         ORDER BY created_position
+         OFFSET $8 LIMIT $9",
+        ledger_id,
+        page.after(),
+        status,
+        at.to_chrono(),
+        filter.product_code,
+        customer_id,
+        filter.tier,
+        page.offset(),
+        page.limit(),
+    )
+    .fetch_all(pool)
+    .await?;
+    let total = sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM licenses
+           WHERE ledger_id = $1
+             AND ($2::text IS NULL OR $2 = CASE WHEN standing = 'revoked' THEN 'revoked'
+                                                WHEN expires_at <= $3 THEN 'expired' ELSE standing END)
+             AND ($4::text IS NULL OR product_code = $4)
+             AND ($5::uuid IS NULL OR customer_id = $5)
+             AND ($6::text IS NULL OR tier = $6)"#,
+        ledger_id,
+        status,
+        at.to_chrono(),
+        filter.product_code,
+        customer_id,
+        filter.tier,
+    )
+    .fetch_one(pool)
+    .await?;
+    let rows = rows
+        .into_iter()
+        .map(|row| {
+            Ok(LicenseRow {
+                id: row.license_id.into(),
+                state: license_state!(row),
+                created_position: unsigned(row.created_position),
+            })
+        })
+        .collect::<sqlx::Result<Vec<_>>>()?;
+    Ok(Page::of(rows, page, unsigned(total), |row| row.created_position))
+}
+
+fn standing(text: &str) -> sqlx::Result<Standing> {
+    [Standing::Active, Standing::Suspended, Standing::Revoked]
+        .into_iter()
+        .find(|standing| standing.as_str() == text)
+        .ok_or_else(|| sqlx::Error::Decode(format!("unknown standing {text:?}").into()))
+}

@@ -1,0 +1,177 @@
+//! The read model of products.
+
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+use vinzy_events::product::{Product, ProductCode, ProductEvent, ProductState};
+use vinzy_events::{ProductId, Timestamp};
+
+use crate::event_log::{signed, unsigned};
+use crate::rows::{Recorded, RowModel, json_object, json_text};
+use crate::{Page, PageRequest};
+
+/// Name of the projection.
+pub const NAME: &str = "products";
+
+/// A product as lists show it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProductRow {
+    /// Its id.
+    pub id: ProductId,
+    /// What is true of it.
+    pub state: ProductState,
+    /// Where it was created, which orders lists and is their cursor.
+    pub created_position: u64,
+}
+
+pub(crate) struct Products;
+
+pub(crate) struct Row {
+    product: Product,
+    created_position: u64,
+}
+
+impl RowModel for Products {
+    const NAME: &'static str = NAME;
+    const STREAM_TYPES: &'static [&'static str] = &["product"];
+    const TABLES: &'static [&'static str] = &["products"];
+    type Event = ProductEvent;
+    type Row = Row;
+
+    fn fold(row: Option<Row>, recorded: Recorded<ProductEvent>) -> Option<Row> {
+        let mut row = row
+            .unwrap_or_else(|| Row { product: Product::default(), created_position: recorded.position });
+        row.product.evolve(recorded.event);
+        row.product.live().is_some().then_some(row)
+    }
+
+    async fn load(conn: &mut PgConnection, ledger_id: &str, ids: &[Uuid]) -> sqlx::Result<Vec<(Uuid, Row)>> {
+        let rows = sqlx::query!(
+            "SELECT product_id, code, name, description, default_tier, features, metadata, created_at,
+                    created_position
+             FROM products WHERE ledger_id = $1 AND product_id = ANY($2)",
+            ledger_id,
+            ids,
+        )
+        .fetch_all(conn)
+        .await?;
+        rows.into_iter()
+            .map(|row| {
+                let state = ProductState {
+                    code: code(&row.code)?,
+                    name: row.name,
+                    description: row.description,
+                    default_tier: row.default_tier,
+                    features: json_object(row.features),
+                    metadata: json_object(row.metadata),
+                    created_at: Timestamp::from_chrono(row.created_at),
+                    deleted: false,
+                };
+                let created_position = unsigned(row.created_position);
+                Ok((row.product_id, Row { product: state.into(), created_position }))
+            })
+            .collect()
+    }
+
+    async fn save(conn: &mut PgConnection, ledger_id: &str, rows: &[(Uuid, Row)]) -> sqlx::Result<()> {
+        for (id, row) in rows {
+            let Some(state) = row.product.state() else { continue };
+            sqlx::query!(
+                "INSERT INTO products (ledger_id, product_id, code, name, description, default_tier, features,
+                                       metadata, created_at, created_position)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7::text::json, $8::text::json, $9, $10)
+                 ON CONFLICT (ledger_id, product_id) DO UPDATE
+                 SET name = excluded.name, description = excluded.description,
+                     default_tier = excluded.default_tier, features = excluded.features,
+                     metadata = excluded.metadata",
+                ledger_id,
+                id,
+                state.code.as_str(),
+                state.name,
+                state.description,
+                state.default_tier,
+                json_text(&state.features),
+                json_text(&state.metadata),
+                state.created_at.to_chrono(),
+                signed(row.created_position),
+            )
+            .execute(&mut *conn)
+            .await?;
+        }
+        Ok(())
+    }
+
+    async fn remove(conn: &mut PgConnection, ledger_id: &str, ids: &[Uuid]) -> sqlx::Result<()> {
+        sqlx::query!("DELETE FROM products WHERE ledger_id = $1 AND product_id = ANY($2)", ledger_id, ids)
+            .execute(conn)
+            .await?;
+        Ok(())
+    }
+}
+
+/// Products in order of creation; only the one with `code`, when that is given.
+pub async fn list(
+    pool: &PgPool,
+    ledger_id: &str,
+    by_code: Option<&str>,
+    page: PageRequest,
+) -> sqlx::Result<Page<ProductRow>> {
+    let rows = sqlx::query!(
+        "SELECT product_id, code, name, description, default_tier, features, metadata, created_at,
+                created_position
+         FROM products
+         WHERE ledger_id = $1 AND created_position > $2 AND ($3::text IS NULL OR code = $3)
+         ORDER BY created_position
+         OFFSET $4 LIMIT $5",
+        ledger_id,
+        page.after(),
+        by_code,
+        page.offset(),
+        page.limit(),
+    )
+    .fetch_all(pool)
+    .await?;
+    let total = sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM products
+           WHERE ledger_id = $1 AND ($2::text IS NULL OR code = $2)"#,
+        ledger_id,
+        by_code,
+    )
+    .fetch_one(pool)
+    .await?;
+    let rows = rows
+        .into_iter()
+        .map(|row| {
+            Ok(ProductRow {
+                id: row.product_id.into(),
+                state: ProductState {
+                    code: code(&row.code)?,
+                    name: row.name,
+                    description: row.description,
+                    default_tier: row.default_tier,
+                    features: json_object(row.features),
+                    metadata: json_object(row.metadata),
+                    created_at: Timestamp::from_chrono(row.created_at),
+                    deleted: false,
+                },
+                created_position: unsigned(row.created_position),
+            })
+        })
+        .collect::<sqlx::Result<Vec<_>>>()?;
+    Ok(Page::of(rows, page, unsigned(total), |row| row.created_position))
+}
+
+/// The id of the product with `code`.
+pub async fn id_of_code(pool: &PgPool, ledger_id: &str, code: &ProductCode) -> sqlx::Result<Option<ProductId>> {
+    let id = sqlx::query_scalar!(
+        "SELECT product_id FROM products WHERE ledger_id = $1 AND code = $2",
+        ledger_id,
+        code.as_str(),
+    )
+    .fetch_optional(pool)
+    .await?;
+    Ok(id.map(ProductId::from))
+}
+
+pub(crate) fn code(text: &str) -> sqlx::Result<ProductCode> {
+    ProductCode::parse(text).map_err(|error| sqlx::Error::Decode(Box::new(error)))
+}

@@ -1,0 +1,151 @@
+//! Projections that keep one row per stream: load the rows that a batch touches, fold, write them back.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::marker::PhantomData;
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+use vinzy_events::stream::StreamEvent;
+
+use crate::event_log::DecodeError;
+use crate::projection::BoxFuture;
+use crate::{ApplyError, Projection, StoredEvent};
+
+/// A read model with one row per stream.
+pub(crate) trait RowModel: Send + Sync + 'static {
+    const NAME: &'static str;
+    const STREAM_TYPES: &'static [&'static str];
+    const TABLES: &'static [&'static str];
+    type Event: StreamEvent;
+    type Row: Send + Sync;
+
+    /// The row after `event`; `None` is no row.
+    fn fold(row: Option<Self::Row>, event: Recorded<Self::Event>) -> Option<Self::Row>;
+
+    /// The rows that exist among `ids`.
+    fn load(
+        conn: &mut PgConnection,
+        ledger_id: &str,
+        ids: &[Uuid],
+    ) -> impl Future<Output = sqlx::Result<Vec<(Uuid, Self::Row)>>> + Send;
+
+    /// Inserts or replaces rows.
+    fn save(
+        conn: &mut PgConnection,
+        ledger_id: &str,
+        rows: &[(Uuid, Self::Row)],
+    ) -> impl Future<Output = sqlx::Result<()>> + Send;
+
+    /// Removes rows.
+    fn remove(
+        conn: &mut PgConnection,
+        ledger_id: &str,
+        ids: &[Uuid],
+    ) -> impl Future<Output = sqlx::Result<()>> + Send;
+}
+
+/// An event with where it stands in the ledger.
+pub(crate) struct Recorded<E> {
+    pub(crate) event: E,
+    pub(crate) position: u64,
+}
+
+/// Makes a [`Projection`] of a [`RowModel`].
+pub(crate) struct Rows<M>(PhantomData<fn() -> M>);
+
+impl<M> Default for Rows<M> {
+    fn default() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<M: RowModel> Projection for Rows<M> {
+    fn name(&self) -> &'static str {
+        M::NAME
+    }
+
+    fn stream_types(&self) -> &'static [&'static str] {
+        M::STREAM_TYPES
+    }
+
+    fn tables(&self) -> &'static [&'static str] {
+        M::TABLES
+    }
+
+    fn apply<'a>(
+        &'a self,
+        conn: &'a mut PgConnection,
+        ledger_id: &'a str,
+        events: &'a [StoredEvent],
+    ) -> BoxFuture<'a, Result<(), ApplyError>> {
+        Box::pin(apply::<M>(conn, ledger_id, events))
+    }
+}
+
+async fn apply<M: RowModel>(
+    conn: &mut PgConnection,
+    ledger_id: &str,
+    events: &[StoredEvent],
+) -> Result<(), ApplyError> {
+    let mut ids = Vec::with_capacity(events.len());
+    for event in events {
+        ids.push(row_id(event)?);
+    }
+    let mut distinct = ids.clone();
+    distinct.sort_unstable();
+    distinct.dedup();
+
+    let loaded = M::load(conn, ledger_id, &distinct).await?;
+    let mut rows: HashMap<Uuid, Option<M::Row>> =
+        loaded.into_iter().map(|(id, row)| (id, Some(row))).collect();
+    for (id, stored) in ids.into_iter().zip(events) {
+        let event = stored.decode().map_err(|source| poison(stored, source))?;
+        let slot = rows.entry(id).or_default();
+        let recorded = Recorded { event, position: stored.position };
+        *slot = M::fold(slot.take(), recorded);
+    }
+
+    let (mut kept, mut gone) = (Vec::new(), Vec::new());
+    for id in distinct {
+        match rows.remove(&id).flatten() {
+            Some(row) => kept.push((id, row)),
+            None => gone.push(id),
+        }
+    }
+    if !kept.is_empty() {
+        M::save(conn, ledger_id, &kept).await?;
+    }
+    if !gone.is_empty() {
+        M::remove(conn, ledger_id, &gone).await?;
+    }
+    Ok(())
+}
+
+fn row_id(event: &StoredEvent) -> Result<Uuid, ApplyError> {
+    Uuid::parse_str(&event.stream_id).map_err(|_| {
+        let unreadable = vinzy_events::stream::UnreadableEvent {
+            type_name: event.event_type.clone(),
+            type_version: event.type_ver,
+            source: None,
+        };
+        poison(event, DecodeError::Event(unreadable))
+    })
+}
+
+fn poison(event: &StoredEvent, source: DecodeError) -> ApplyError {
+    ApplyError::Poison { position: event.position, source }
+}
+
+/// A JSON object as the text that a `json` column takes.
+pub(crate) fn json_text(object: &serde_json::Map<String, serde_json::Value>) -> String {
+    serde_json::to_string(object).expect("a JSON object has string keys")
+}
+
+/// A JSON object out of a `json` column; anything else, which no projection writes, reads as empty.
+pub(crate) fn json_object(value: serde_json::Value) -> serde_json::Map<String, serde_json::Value> {
+    match value {
+        serde_json::Value::Object(object) => object,
+        _ => serde_json::Map::new(),
+    }
+}

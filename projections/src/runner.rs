@@ -1,0 +1,270 @@
+//! Keeps projections in step: one worker each, rows and checkpoint in one transaction.
+//!
+//! Any node may run any projection: the checkpoint's row lock lets one at a time advance it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::{Connection, PgConnection, PgPool};
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+use tracing::{error, warn};
+
+use crate::event_log::{self, Span, signed, unsigned};
+use crate::progress::Progress;
+use crate::{ApplyError, Behind, Projection};
+
+/// Events per transaction.
+const BATCH: u32 = 1_000;
+/// How long a worker sleeps when nobody wakes it: finds what other nodes appended unheard.
+const IDLE: Duration = Duration::from_millis(500);
+/// How long it waits after the database failed.
+const RETRY: Duration = Duration::from_millis(250);
+
+/// The running projections of this node.
+pub struct Runner {
+    pool: PgPool,
+    shared: Arc<Shared>,
+    stop: watch::Sender<bool>,
+    workers: JoinSet<()>,
+}
+
+struct Shared {
+    progress: Progress,
+    wake: Notify,
+}
+
+/// A cheap handle to the runner: waits for projections and wakes them.
+#[derive(Clone)]
+pub struct Follower {
+    pool: PgPool,
+    shared: Arc<Shared>,
+}
+
+impl Runner {
+    /// Starts a worker for each of `projections`.
+    pub fn start(pool: PgPool, projections: Vec<Arc<dyn Projection>>) -> Self {
+        let shared = Arc::new(Shared { progress: Progress::default(), wake: Notify::new() });
+        let (stop, stopped) = watch::channel(false);
+        let mut workers = JoinSet::new();
+        for projection in projections {
+            workers.spawn(run(pool.clone(), projection, Arc::clone(&shared), stopped.clone()));
+        }
+        Self { pool, shared, stop, workers }
+    }
+
+    /// A handle for whoever reads.
+    pub fn follower(&self) -> Follower {
+        Follower { pool: self.pool.clone(), shared: Arc::clone(&self.shared) }
+    }
+
+    /// Lets every worker finish its transaction and ends them.
+    pub async fn stop(mut self) {
+        self.stop.send_replace(true);
+        while self.workers.join_next().await.is_some() {}
+    }
+}
+
+impl Follower {
+    /// Tells the workers that there are new events.
+    pub fn wake(&self) {
+        self.shared.wake.notify_waiters();
+    }
+
+    /// Waits until `projection` shows everything that is in the ledger as of this call.
+    ///
+    /// # Errors
+    /// [`Behind::Late`] when it has not come there within `patience`.
+    pub async fn wait(
+        &self,
+        projection: &'static str,
+        ledger_id: &str,
+        patience: Duration,
+    ) -> Result<(), Behind> {
+        self.shared.progress.wait(&self.pool, projection, ledger_id, patience, || self.wake()).await
+    }
+}
+
+async fn run(
+    pool: PgPool,
+    projection: Arc<dyn Projection>,
+    shared: Arc<Shared>,
+    mut stopped: watch::Receiver<bool>,
+) {
+    while !*stopped.borrow() {
+        let woken = shared.wake.notified();
+        tokio::pin!(woken);
+        // Registered before looking, so that a wake-up between looking and sleeping is not lost.
+        woken.as_mut().enable();
+        let pause = match advance_all(&pool, projection.as_ref(), &shared.progress).await {
+            Ok(()) => IDLE,
+            Err(cause) => {
+                warn!(projection = projection.name(), error = &cause as &dyn std::error::Error, "will retry");
+                RETRY
+            }
+        };
+        tokio::select! {
+            () = woken => {}
+            () = tokio::time::sleep(pause) => {}
+            _ = stopped.changed() => {}
+        }
+    }
+}
+
+async fn advance_all(pool: &PgPool, projection: &dyn Projection, progress: &Progress) -> sqlx::Result<()> {
+    let behind = sqlx::query_scalar!(
+        "SELECT l.ledger_id
+         FROM ledgers l
+         LEFT JOIN projection_checkpoints c ON c.ledger_id = l.ledger_id AND c.projection = $1
+         WHERE coalesce(c.position, 0) < l.size AND c.parked_reason IS NULL",
+        projection.name(),
+    )
+    .fetch_all(pool)
+    .await?;
+    for ledger_id in behind {
+        let mut conn = pool.acquire().await?;
+        while let Step::More = advance(&mut conn, projection, &ledger_id, progress).await? {}
+    }
+    Ok(())
+}
+
+/// Whether a projection has more to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    More,
+    Done,
+}
+
+async fn advance(
+    conn: &mut PgConnection,
+    projection: &dyn Projection,
+    ledger_id: &str,
+    progress: &Progress,
+) -> sqlx::Result<Step> {
+    let mut tx = conn.begin().await?;
+    // A crash may lose the newest of these transactions, rows and checkpoint alike: they are made again.
+    sqlx::query!("SET LOCAL synchronous_commit = off").execute(&mut *tx).await?;
+    let Some(from) = lock_checkpoint(&mut tx, projection.name(), ledger_id).await? else {
+        return Ok(Step::Done);
+    };
+    let size = event_log::size(&mut tx, ledger_id).await?;
+    let span =
+        Span { ledger_id, from, to: size, stream_types: projection.stream_types(), limit: BATCH };
+    let events = event_log::read(&mut tx, span).await?;
+    let full = events.len() == usize::try_from(BATCH).unwrap_or(usize::MAX);
+    let to = events.last().filter(|_| full).map_or(size, |event| event.position + 1);
+    match projection.apply(&mut tx, ledger_id, &events).await {
+        Ok(()) => {}
+        Err(ApplyError::Database(error)) => return Err(error),
+        Err(poison @ ApplyError::Poison { .. }) => {
+            tx.rollback().await?;
+            park(conn, projection.name(), ledger_id, &poison).await?;
+            return Ok(Step::Done);
+        }
+    }
+    sqlx::query!(
+        "UPDATE projection_checkpoints SET position = $3 WHERE ledger_id = $1 AND projection = $2",
+        ledger_id,
+        projection.name(),
+        signed(to),
+    )
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    progress.reached(projection.name(), ledger_id, to);
+    Ok(if full { Step::More } else { Step::Done })
+}
+
+/// The checkpoint, locked against the same projection on other nodes; `None` when it is parked.
+async fn lock_checkpoint(
+    conn: &mut PgConnection,
+    projection: &str,
+    ledger_id: &str,
+) -> sqlx::Result<Option<u64>> {
+    let locked = lock_existing(conn, projection, ledger_id).await?;
+    if let Some((position, parked)) = locked {
+        return Ok((!parked).then_some(position));
+    }
+    sqlx::query!(
+        "INSERT INTO projection_checkpoints (ledger_id, projection, position) VALUES ($1, $2, 0)
+         ON CONFLICT DO NOTHING",
+        ledger_id,
+        projection,
+    )
+    .execute(&mut *conn)
+    .await?;
+    let locked = lock_existing(conn, projection, ledger_id).await?;
+    Ok(locked.and_then(|(position, parked)| (!parked).then_some(position)))
+}
+
+async fn lock_existing(
+    conn: &mut PgConnection,
+    projection: &str,
+    ledger_id: &str,
+) -> sqlx::Result<Option<(u64, bool)>> {
+    let row = sqlx::query!(
+        "SELECT position, parked_reason FROM projection_checkpoints
+         WHERE ledger_id = $1 AND projection = $2
+         FOR UPDATE",
+        ledger_id,
+        projection,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(|row| (unsigned(row.position), row.parked_reason.is_some())))
+}
+
+async fn park(
+    conn: &mut PgConnection,
+    projection: &str,
+    ledger_id: &str,
+    poison: &ApplyError,
+) -> sqlx::Result<()> {
+    error!(projection, ledger_id, error = poison as &dyn std::error::Error, "projection parked");
+    sqlx::query!(
+        "UPDATE projection_checkpoints SET parked_reason = $3 WHERE ledger_id = $1 AND projection = $2",
+        ledger_id,
+        projection,
+        poison.to_string(),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// A projection's state in one ledger, for `/ready`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    /// The ledger.
+    pub ledger_id: String,
+    /// The projection.
+    pub projection: String,
+    /// The next event it will read.
+    pub position: u64,
+    /// The ledger's size.
+    pub size: u64,
+    /// Why it is parked, if it is.
+    pub parked_reason: Option<String>,
+}
+
+/// Where every projection that ever ran stands.
+pub async fn statuses(pool: &PgPool) -> sqlx::Result<Vec<Status>> {
+    let rows = sqlx::query!(
+        "SELECT c.ledger_id, c.projection, c.position, l.size, c.parked_reason
+         FROM projection_checkpoints c
+         JOIN ledgers l ON l.ledger_id = c.ledger_id
+         ORDER BY c.ledger_id, c.projection",
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Status {
+            ledger_id: row.ledger_id,
+            projection: row.projection,
+            position: unsigned(row.position),
+            size: unsigned(row.size),
+            parked_reason: row.parked_reason,
+        })
+        .collect())
+}

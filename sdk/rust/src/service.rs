@@ -1,0 +1,43 @@
+//! The state of the service itself, and problems.
+
+use serde::{Deserialize, Serialize};
+
+/// Says that the process is alive.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Health {
+    /// `ok`.
+    pub status: String,
+    /// The program's version.
+    pub version: String,
+    /// `vinzy-engine`.
+    pub service: String,
+}
+
+/// Says whether requests can be served.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Readiness {
+    /// `ready` or `not ready`.
+    pub status: String,
+    /// Whether the database answers.
+    pub database: bool,
+    /// Where each read model stands.
+    pub projections: Vec<ProjectionStatus>,
+}
+
+/// Where a read model stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ProjectionStatus {
+    /// Its name.
+    pub name: String,
+    /// The ledger it reads.
+    pub ledger_id: String,
+    /// The next event it will read.
+    pub position: u64,
+    /// How many events it has yet to read.
+    pub lag: u64,
+    /// Why it is parked, if it is.
+    pub parked_reason: Option<String>,
+}

@@ -1,0 +1,143 @@
+//! Validation of license keys, and leases.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Number, Value};
+
+use crate::Object;
+
+/// Asks whether a license key is good.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ValidateRequest {
+    /// The license key; white space around it and the case of letters do not matter.
+    pub key: String,
+    /// The machine's fingerprint, 1 to 255 characters; it is bound into the lease.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 255))]
+    pub fingerprint: Option<String>,
+}
+
+/// Whether a license key is good, and what for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ValidateResponse {
+    /// Whether the application may run.
+    pub valid: bool,
+    /// `OK`, `INVALID_KEY`, `NOT_FOUND`, `EXPIRED` or `SUSPENDED` (suspended or revoked).
+    pub code: String,
+    /// The same in words.
+    pub message: String,
+    /// The license, if the key is good.
+    pub license: Option<ValidatedLicense>,
+    /// Names of the enabled features.
+    pub features: Vec<String>,
+    /// Every feature with its limit.
+    pub entitlements: Vec<Entitlement>,
+    /// Every agent with its limit.
+    pub agents: Vec<Agent>,
+    /// A signed lease to go on with offline.
+    pub lease: Option<Lease>,
+}
+
+/// A license as its application sees it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ValidatedLicense {
+    /// Its id.
+    pub id: String,
+    /// The key that was asked about.
+    pub key: String,
+    /// Status.
+    pub status: String,
+    /// Code of its product.
+    pub product_code: String,
+    /// Whose it is.
+    pub customer_id: String,
+    /// Tier.
+    pub tier: String,
+    /// How many machines at once; `null` is unlimited.
+    pub machines_limit: Option<u32>,
+    /// How many machines there are.
+    pub machines_used: u32,
+    /// When it ends; `null` is never.
+    pub expires_at: Option<String>,
+    /// Names of the enabled features.
+    pub features: Vec<String>,
+    /// Overrides as the vendor gave them.
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
+    pub entitlements: Object,
+    /// The vendor's own data.
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
+    pub metadata: Object,
+}
+
+/// A feature with its limit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Entitlement {
+    /// Its name.
+    pub feature: String,
+    /// Whether it is on.
+    pub enabled: bool,
+    /// How much of it; `null` is unlimited.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<f64>))]
+    pub limit: Option<Number>,
+    /// How much of it was used.
+    #[cfg_attr(feature = "openapi", schema(value_type = f64))]
+    pub used: Number,
+    /// How much is left; `null` is unlimited.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<f64>))]
+    pub remaining: Option<Number>,
+}
+
+/// An agent with its limits.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Agent {
+    /// Its code.
+    pub agent_code: String,
+    /// Whether it may work.
+    pub enabled: bool,
+    /// How many tokens; `null` is unlimited.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>))]
+    pub token_limit: Option<Value>,
+    /// The class of model it may use.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub model_tier: Value,
+}
+
+/// A signed lease. Trust `token` only: it is what the signature covers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Lease {
+    /// Compact JWS, `alg` `EdDSA`, `typ` `lease+jwt`; verify with `/.well-known/jwks.json`.
+    pub token: String,
+    /// The claims as older clients know them.
+    pub payload: LeasePayload,
+    /// The third part of the token.
+    pub signature: String,
+    /// Until when it holds.
+    pub lease_expires_at: String,
+}
+
+/// The claims of a lease under their older names.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct LeasePayload {
+    /// The license.
+    pub license_id: String,
+    /// Its status: `active`.
+    pub status: String,
+    /// Names of the enabled features.
+    pub features: Vec<String>,
+    /// Every feature with its limit.
+    pub entitlements: Vec<Entitlement>,
+    /// Tier.
+    pub tier: String,
+    /// Code of its product.
+    pub product_code: String,
+    /// When the lease was signed.
+    pub issued_at: String,
+    /// When the license ends; `null` is never.
+    pub expires_at: Option<String>,
+}

@@ -1,0 +1,64 @@
+//! From a request's content to a decision of the ledger: each command says what it needs, checks what
+//! spans aggregates, and lets the aggregates decide. Knows nothing of HTTP.
+
+pub mod customers;
+pub mod idempotency;
+pub mod licenses;
+pub mod products;
+pub mod validations;
+
+use vinzy_events::customer::CustomerError;
+use vinzy_events::license::LicenseError;
+use vinzy_events::product::{ProductCode, ProductError};
+
+use crate::ledger::LedgerError;
+use crate::personal_data::store::PersonalDataError;
+
+/// Kind of the unique value that a product's code is.
+pub(crate) const PRODUCT_CODE: &str = "product_code";
+/// Kind of the unique value that the keyed hash of a customer's address is.
+pub(crate) const CUSTOMER_EMAIL: &str = "customer_email";
+
+/// Why a command was refused or failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// The ledger could not do it.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// A product refused.
+    #[error(transparent)]
+    Product(#[from] ProductError),
+    /// A customer refused.
+    #[error(transparent)]
+    Customer(#[from] CustomerError),
+    /// A license refused.
+    #[error(transparent)]
+    License(#[from] LicenseError),
+    /// No product has this code.
+    #[error("product {0} not found")]
+    NoSuchProduct(ProductCode),
+    /// Another product has this code.
+    #[error("product code {0} is taken")]
+    ProductCodeTaken(ProductCode),
+    /// Another customer has this address.
+    #[error("the e-mail address belongs to another customer")]
+    EmailTaken,
+    /// Licenses refer to it.
+    #[error("in use by {licenses} licenses")]
+    InUse {
+        /// How many.
+        licenses: u64,
+    },
+    /// The expiry lies past the year 9999.
+    #[error("the expiry is too far away")]
+    ExpiryTooFar,
+    /// The key of a license that was issued earlier under this idempotency key can no longer be shown.
+    #[error("the license key can no longer be shown")]
+    KeyGone,
+    /// Personal data could not be read.
+    #[error(transparent)]
+    PersonalData(#[from] PersonalDataError),
+    /// The database failed.
+    #[error("database failed")]
+    Database(#[from] sqlx::Error),
+}

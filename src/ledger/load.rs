@@ -1,0 +1,85 @@
+//! Cold loads: an aggregate from its snapshot and the events after it, through `postgres-es`.
+
+use cqrs_es::EventEnvelope;
+use cqrs_es::persist::{PersistedEventRepository, PersistenceError};
+use postgres_es::PostgresEventRepository;
+use sqlx::PgPool;
+use vinzy_events::stream::StreamAggregate;
+use vinzy_projections::event_log::unsigned;
+
+use super::cache::Versioned;
+use super::operation::{BoxFuture, BoxedStream, LedgerError, StreamPoint};
+
+/// Loads a stream of a type that the caller need not know.
+pub(super) type StreamLoader =
+    for<'a> fn(&'a StreamStore, &'a str) -> BoxFuture<'a, Result<BoxedStream, LedgerError>>;
+
+/// Reads the streams of one ledger.
+pub struct StreamStore {
+    repository: PostgresEventRepository,
+}
+
+impl StreamStore {
+    /// The streams of `ledger_id`, which must be one of ours: it is written into the statement, because
+    /// `postgres-es` binds nothing but type and id.
+    pub fn new(pool: PgPool, ledger_id: &str) -> Self {
+        let literal = ledger_id.replace('\'', "''");
+        let of_ledger = |table: &str| format!("(SELECT * FROM {table} WHERE ledger_id = '{literal}') AS s");
+        let repository = PostgresEventRepository::new(pool)
+            .with_tables(&of_ledger("event_streams"), &of_ledger("snapshots"));
+        Self { repository }
+    }
+
+    /// The aggregate with `id` as of its last event.
+    pub async fn load<A: StreamAggregate>(&self, id: &str) -> Result<Versioned<A>, LedgerError> {
+        let mut versioned = self.snapshot::<A>(id).await?;
+        let after = usize::try_from(versioned.seq).map_err(|_| LedgerError::Unreadable)?;
+        let events = self.repository.get_last_events::<A>(id, after).await.map_err(|error| told(&error))?;
+        for event in events {
+            let envelope = EventEnvelope::<A>::try_from(event).map_err(|error| told(&error))?;
+            versioned.seq = envelope.sequence as u64;
+            versioned.aggregate.apply(envelope.payload);
+        }
+        Ok(versioned)
+    }
+
+    /// The aggregate as of an earlier event.
+    pub async fn load_as_of<A: StreamAggregate>(&self, point: &StreamPoint) -> Result<A, LedgerError> {
+        let events =
+            self.repository.get_events::<A>(&point.stream_id).await.map_err(|error| told(&error))?;
+        let mut aggregate = A::default();
+        for event in events {
+            if event.sequence as u64 > point.seq {
+                break;
+            }
+            let envelope = EventEnvelope::<A>::try_from(event).map_err(|error| told(&error))?;
+            aggregate.apply(envelope.payload);
+        }
+        Ok(aggregate)
+    }
+
+    async fn snapshot<A: StreamAggregate>(&self, id: &str) -> Result<Versioned<A>, LedgerError> {
+        let snapshot = self.repository.get_snapshot::<A>(id).await.map_err(|error| told(&error))?;
+        let Some(snapshot) = snapshot else { return Ok(Versioned::default()) };
+        // A snapshot is a convenience: one that an older or newer program wrote differently is passed over.
+        Ok(serde_json::from_value(snapshot.aggregate).map_or_else(
+            |_| Versioned::default(),
+            |aggregate| Versioned { aggregate, seq: unsigned(snapshot.current_sequence as i64) },
+        ))
+    }
+}
+
+pub(super) fn load_boxed<'a, A: StreamAggregate>(
+    store: &'a StreamStore,
+    id: &'a str,
+) -> BoxFuture<'a, Result<BoxedStream, LedgerError>> {
+    Box::pin(async move { Ok(Box::new(store.load::<A>(id).await?) as BoxedStream) })
+}
+
+fn told(error: &PersistenceError) -> LedgerError {
+    tracing::error!(error = error as &dyn std::error::Error, "stream could not be loaded");
+    match error {
+        PersistenceError::DeserializationError(_) => LedgerError::Unreadable,
+        _ => LedgerError::Unavailable,
+    }
+}

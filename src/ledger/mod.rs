@@ -1,0 +1,126 @@
+//! The only writer of events: queues, decisions under the ledger's lock, group commit, checkpoints and
+//! verification. Nobody else inserts into `events`. Knows nothing of HTTP.
+
+mod append;
+mod attempt;
+mod batch;
+mod cache;
+pub mod checkpoint;
+pub mod feed;
+pub mod head;
+mod load;
+mod open;
+mod operation;
+pub mod verify;
+mod writer;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sqlx::PgPool;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use vinzy_events::customer::Customer;
+use vinzy_events::license::License;
+use vinzy_events::product::Product;
+
+pub use attempt::{Attempt, Personal, Taken};
+pub use cache::Versioned;
+pub use feed::{Feed, Listener};
+pub use load::StreamStore;
+pub use open::{OpenError, Opening, open};
+pub use operation::{Context, Idempotency, LedgerError, Needs, Operation, Outcome, StreamPoint};
+
+use crate::clock::{Clock, Entropy};
+use writer::{Pending, Queued, Writer};
+
+/// Operations that may wait per ledger before callers wait for room.
+const QUEUE: usize = 4_096;
+
+/// The types of all streams that commands write.
+const STREAM_TYPES: [&str; 3] = [
+    <Product as cqrs_es::Aggregate>::TYPE,
+    <Customer as cqrs_es::Aggregate>::TYPE,
+    <License as cqrs_es::Aggregate>::TYPE,
+];
+
+/// The ledgers of this node.
+pub struct Ledgers {
+    pool: PgPool,
+    feed: Arc<Feed>,
+    clock: Clock,
+    entropy: Entropy,
+    writers: Mutex<Writers>,
+}
+
+struct Writers {
+    /// `None` once the ledgers are closed.
+    queues: Option<HashMap<String, mpsc::Sender<Box<dyn Queued>>>>,
+    tasks: JoinSet<()>,
+}
+
+impl Ledgers {
+    /// Ledgers in the database of `pool`; committed events go to `feed`.
+    pub fn new(pool: PgPool, feed: Arc<Feed>, clock: Clock, entropy: Entropy) -> Self {
+        let writers = Writers { queues: Some(HashMap::new()), tasks: JoinSet::new() };
+        Self { pool, feed, clock, entropy, writers: Mutex::new(writers) }
+    }
+
+    /// Runs `operation` under the ledger's lock and answers when its events are on disk.
+    ///
+    /// With `idempotency`, the same key and request again is [`Outcome::Replayed`] and changes nothing.
+    ///
+    /// # Errors
+    /// What the operation refuses with, or a [`LedgerError`].
+    pub async fn execute<O: Operation>(
+        &self,
+        ledger_id: &str,
+        operation: O,
+        context: Context,
+        idempotency: Option<Idempotency>,
+    ) -> Result<Outcome<O::Output>, O::Error> {
+        let (reply, answer) = oneshot::channel();
+        let pending =
+            Pending { operation: Some(operation), context, idempotency, result: None, reply };
+        let queue = self.queue(ledger_id).ok_or(LedgerError::Unavailable)?;
+        queue.send(Box::new(pending)).await.map_err(|_| LedgerError::Unavailable)?;
+        answer.await.unwrap_or_else(|_| Err(LedgerError::Unavailable.into()))
+    }
+
+    /// Reads the streams of a ledger.
+    pub fn store(&self, ledger_id: &str) -> StreamStore {
+        StreamStore::new(self.pool.clone(), ledger_id)
+    }
+
+    /// Takes no more operations, writes those that wait, and ends the writers.
+    pub async fn close(&self) {
+        let mut tasks = {
+            let mut writers = self.writers.lock().unwrap_or_else(PoisonError::into_inner);
+            writers.queues = None;
+            std::mem::take(&mut writers.tasks)
+        };
+        while tasks.join_next().await.is_some() {}
+    }
+
+    /// The ledger's queue, with its writer started; `None` once closed.
+    fn queue(&self, ledger_id: &str) -> Option<mpsc::Sender<Box<dyn Queued>>> {
+        let mut writers = self.writers.lock().unwrap_or_else(PoisonError::into_inner);
+        let Writers { queues, tasks } = &mut *writers;
+        let queues = queues.as_mut()?;
+        // A writer that died (it never should) is replaced; its callers have been told.
+        if let Some(queue) = queues.get(ledger_id).filter(|queue| !queue.is_closed()) {
+            return Some(queue.clone());
+        }
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        let writer = Writer::new(
+            self.pool.clone(),
+            ledger_id.to_owned(),
+            Arc::clone(&self.feed),
+            self.clock.clone(),
+            self.entropy.clone(),
+        );
+        tasks.spawn(writer.run(receiver));
+        queues.insert(ledger_id.to_owned(), sender.clone());
+        Some(sender)
+    }
+}

@@ -1,0 +1,141 @@
+//! Opening a ledger: its head row and its first event, exactly once, whoever comes first.
+
+use serde_json::json;
+use sqlx::PgPool;
+use vinzy_events::ledger::{Actor, Frontier, Hash, Leaf, Meta, StreamRef, event_hash};
+use vinzy_events::stream::{LEDGER_OPENED, LEDGER_STREAM};
+use vinzy_events::{EventId, Timestamp};
+use vinzy_projections::StoredEvent;
+
+use super::append::Rows;
+use super::head::{self, Head};
+use crate::clock::{Clock, Entropy};
+
+/// Why a ledger cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The database failed.
+    #[error("database failed")]
+    Database(#[from] sqlx::Error),
+    /// The ledger's checkpoints verify with another key than this server signs with.
+    #[error(
+        "the signing key does not belong to this database: ledger {origin} was opened with the key {expected}, \
+         this server has {found}. Start it with the VINZY_SIGNING_KEY (or the data directory) of before"
+    )]
+    ForeignKey {
+        /// The ledger.
+        origin: String,
+        /// The key that the ledger names.
+        expected: String,
+        /// The key of this server.
+        found: String,
+    },
+    /// The first event could not be made.
+    #[error("the ledger's name or key does not fit into an event")]
+    Unopenable,
+}
+
+/// What a new ledger is called and how its checkpoints verify.
+#[derive(Debug, Clone)]
+pub struct Opening {
+    /// The ledger.
+    pub ledger_id: String,
+    /// Its name in leaves and checkpoints, fixed for good.
+    pub origin: String,
+    /// Makes the text form of the verifier key for an origin.
+    pub verifier_key: fn(&str, &ed25519_dalek::SigningKey) -> String,
+}
+
+/// Makes sure that the ledger is there and that its checkpoints verify with `signing_key`. Idempotent,
+/// also when several nodes start at once.
+pub async fn open(
+    pool: &PgPool,
+    opening: &Opening,
+    signing_key: &ed25519_dalek::SigningKey,
+    clock: &Clock,
+    entropy: &Entropy,
+) -> Result<(), OpenError> {
+    let mut tx = pool.begin().await?;
+    let verifier_key = (opening.verifier_key)(&opening.origin, signing_key);
+    // The insert of a second node waits for the first one's commit and then does nothing.
+    let inserted = sqlx::query!(
+        "INSERT INTO ledgers (ledger_id, origin, verifier_key, size, head_hash, frontier, last_recorded_at)
+         VALUES ($1, $2, $3, 0, $4, ''::bytea, $5)
+         ON CONFLICT DO NOTHING",
+        opening.ledger_id,
+        opening.origin,
+        verifier_key,
+        Hash::ZERO.as_bytes().as_slice(),
+        clock.now().to_chrono(),
+    )
+    .execute(&mut *tx)
+    .await?
+    .rows_affected();
+    if inserted == 1 {
+        let (event, head) = first_event(&opening.origin, &verifier_key, clock.now(), entropy)?;
+        let rows = Rows { events: vec![event], ..Rows::default() };
+        rows.write(&mut tx, &opening.ledger_id, head.last_recorded_at).await?;
+        head::advance(&mut tx, &opening.ledger_id, &head).await?;
+        tx.commit().await?;
+        return Ok(());
+    }
+    let existing = sqlx::query!(
+        "SELECT origin, verifier_key FROM ledgers WHERE ledger_id = $1",
+        opening.ledger_id
+    )
+    .fetch_one(&mut *tx)
+    .await?;
+    let found = (opening.verifier_key)(&existing.origin, signing_key);
+    if existing.verifier_key != found {
+        return Err(OpenError::ForeignKey {
+            origin: existing.origin,
+            expected: existing.verifier_key,
+            found,
+        });
+    }
+    Ok(())
+}
+
+fn first_event(
+    origin: &str,
+    verifier_key: &str,
+    at: Timestamp,
+    entropy: &Entropy,
+) -> Result<(StoredEvent, Head), OpenError> {
+    let leaf = Leaf {
+        enc: vec![],
+        event_id: EventId::new(at, entropy.bytes()),
+        ledger: origin.to_owned(),
+        meta: Meta {
+            actor: Actor { id: "bootstrap".into(), kind: "system".into(), via: "server".into() },
+            causation_id: None,
+            correlation_id: None,
+        },
+        payload: json!({ "vkey": verifier_key }),
+        pos: 0,
+        prev: Hash::ZERO,
+        recorded_at: at,
+        stream: StreamRef { id: origin.to_owned(), seq: 1, stream_type: LEDGER_STREAM.to_owned() },
+        event_type: LEDGER_OPENED.to_owned(),
+        type_ver: 1,
+    };
+    let bytes = leaf.encode().map_err(|_| OpenError::Unopenable)?;
+    let hash = event_hash(&bytes);
+    let mut frontier = Frontier::new();
+    frontier.push(hash);
+    let event = StoredEvent {
+        position: 0,
+        event_id: leaf.event_id.as_uuid(),
+        stream_type: leaf.stream.stream_type,
+        stream_id: leaf.stream.id,
+        stream_seq: 1,
+        event_type: leaf.event_type,
+        type_ver: 1,
+        recorded_at: at,
+        license_id: None,
+        event_hash: hash.as_bytes().to_vec(),
+        leaf: bytes,
+    };
+    let head = Head { origin: origin.to_owned(), size: 1, hash, frontier, last_recorded_at: at };
+    Ok((event, head))
+}

@@ -1,0 +1,258 @@
+//! Walks a ledger in the database and checks everything that can be checked without trusting it.
+
+use std::collections::HashMap;
+
+use sha2::{Digest, Sha256};
+use sqlx::{Connection, PgConnection, PgPool};
+use vinzy_events::LicenseId;
+use vinzy_events::ledger::{ChainVerifier, Finding, Hash, Head as ExpectedHead, Leaf, event_hash};
+use vinzy_events::stream::is_known_event;
+use vinzy_projections::StoredEvent;
+use vinzy_projections::event_log::{self, LicenseHistory, Span, signed, unsigned};
+
+use super::head::{self, HeadError};
+
+/// Events read at a time.
+const PAGE: u32 = 2_000;
+
+/// What a walk found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// Name of the ledger.
+    pub origin: String,
+    /// How many events were found in order.
+    pub events_checked: u64,
+    /// The ledger's size, as its head says.
+    pub size: u64,
+    /// Merkle root over the checked events.
+    pub root: Hash,
+    /// The first thing that is wrong.
+    pub damage: Option<Damage>,
+}
+
+/// Something wrong at a position.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Damage {
+    /// The first bad position.
+    pub position: u64,
+    /// What is wrong with it, as a sentence.
+    pub problem: String,
+}
+
+impl From<Finding> for Damage {
+    fn from(finding: Finding) -> Self {
+        Self { position: finding.position, problem: finding.problem.to_string() }
+    }
+}
+
+/// Why a ledger could not be walked.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// The head row is missing or cannot be read.
+    #[error(transparent)]
+    Head(#[from] HeadError),
+}
+
+impl From<sqlx::Error> for VerifyError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Head(error.into())
+    }
+}
+
+/// Checks a whole ledger: every leaf, the chain, every column beside the leaf, the head row, the last
+/// checkpoint signed, and the ciphertext of every sealed value. `progress` hears how many of how many
+/// events are done. Memory stays flat, one sequence number per stream aside.
+///
+/// Reads one snapshot, so that appends meanwhile are neither disturbed nor mistaken for damage.
+pub async fn ledger(
+    pool: &PgPool,
+    ledger_id: &str,
+    mut progress: impl FnMut(u64, u64),
+) -> Result<Report, VerifyError> {
+    let mut conn = pool.acquire().await?;
+    let mut tx = conn.begin().await?;
+    sqlx::query!("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY").execute(&mut *tx).await?;
+    let head = head::read(&mut tx, ledger_id).await?;
+    let mut verifier = ChainVerifier::new(head.origin.clone(), is_known_event);
+    let mut damage: Option<Damage> = None;
+    let mut from = 0;
+    'walk: loop {
+        // No upper bound: events beyond the head are damage too.
+        let span = Span { ledger_id, from, to: u64::MAX, stream_types: &[], limit: PAGE };
+        let events = event_log::read(&mut tx, span).await?;
+        let Some(last) = events.last() else { break };
+        from = last.position + 1;
+        let ciphertexts = ciphertexts(&mut tx, ledger_id, &events).await?;
+        for event in &events {
+            if let Err(found) = check(&mut verifier, event, &ciphertexts) {
+                damage = Some(found);
+                break 'walk;
+            }
+        }
+        progress(verifier.size(), head.size);
+    }
+    if damage.is_none() {
+        let expected =
+            ExpectedHead { size: head.size, head_hash: head.hash, root: head.frontier.root() };
+        damage = verifier.finish(&expected).err().map(Damage::from);
+    }
+    if damage.is_none() {
+        damage = check_signed(&mut tx, ledger_id, &verifier).await?;
+    }
+    Ok(Report {
+        origin: head.origin,
+        events_checked: verifier.size(),
+        size: head.size,
+        root: verifier.root(),
+        damage,
+    })
+}
+
+fn check(
+    verifier: &mut ChainVerifier,
+    event: &StoredEvent,
+    ciphertexts: &Ciphertexts,
+) -> Result<(), Damage> {
+    let verified = verifier.push_stored(&event.columns(), &event.leaf)?;
+    for field in &verified.leaf.enc {
+        let damage = |problem: String| Damage { position: event.position, problem };
+        let Some((length, digest)) = ciphertexts.get(&(event.position, field.path.clone())) else {
+            return Err(damage(format!("the ciphertext of {} is missing", field.path)));
+        };
+        if *length != field.ct_len || *digest != field.ct_sha256 {
+            return Err(damage(format!("the ciphertext of {} is not the one the leaf commits to", field.path)));
+        }
+    }
+    Ok(())
+}
+
+/// Length and SHA-256 of each ciphertext by position and path.
+type Ciphertexts = HashMap<(u64, String), (u64, Hash)>;
+
+async fn ciphertexts(
+    conn: &mut PgConnection,
+    ledger_id: &str,
+    events: &[StoredEvent],
+) -> sqlx::Result<Ciphertexts> {
+    let (Some(first), Some(last)) = (events.first(), events.last()) else { return Ok(HashMap::new()) };
+    let rows = sqlx::query!(
+        "SELECT position, path, ciphertext FROM sealed_values
+         WHERE ledger_id = $1 AND position BETWEEN $2 AND $3",
+        ledger_id,
+        signed(first.position),
+        signed(last.position),
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            let digest = Hash::from_bytes(Sha256::digest(&row.ciphertext).into());
+            ((unsigned(row.position), row.path), (row.ciphertext.len() as u64, digest))
+        })
+        .collect())
+}
+
+/// The last checkpoint signed must be one of a ledger that this one continues.
+async fn check_signed(
+    conn: &mut PgConnection,
+    ledger_id: &str,
+    verifier: &ChainVerifier,
+) -> sqlx::Result<Option<Damage>> {
+    let row = sqlx::query!("SELECT signed_size FROM ledgers WHERE ledger_id = $1", ledger_id)
+        .fetch_one(conn)
+        .await?;
+    let signed_size = row.signed_size.map_or(0, unsigned);
+    Ok((signed_size > verifier.size()).then(|| Damage {
+        position: verifier.size(),
+        problem: format!("a checkpoint of {signed_size} events was signed, but the ledger ends before that"),
+    }))
+}
+
+/// What a walk over one license's events found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LicenseReport {
+    /// How many events were checked.
+    pub events_checked: u64,
+    /// The first thing that is wrong.
+    pub damage: Option<Damage>,
+}
+
+/// Checks the events of one license: each leaf against its hash and columns, the numbers within its
+/// streams, and that the event after each in the ledger was built on it.
+pub async fn license(
+    pool: &PgPool,
+    ledger_id: &str,
+    license_id: LicenseId,
+) -> Result<LicenseReport, VerifyError> {
+    let mut conn = pool.acquire().await?;
+    let mut events_checked = 0;
+    let mut before = None;
+    let mut damage: Option<Damage> = None;
+    // Streams are walked backwards: the number that each must have next, going down.
+    let mut expected: HashMap<(String, String), u64> = HashMap::new();
+    loop {
+        let history =
+            LicenseHistory { ledger_id, license_id, event_type: None, before, offset: 0, limit: PAGE };
+        let events = event_log::license_history(&mut conn, history).await?;
+        let Some(oldest) = events.last() else { break };
+        before = Some(oldest.position);
+        let followers = followers(&mut conn, ledger_id, &events).await?;
+        for event in &events {
+            match check_one(event, &followers, &mut expected) {
+                Ok(()) => events_checked += 1,
+                Err(problem) => damage = Some(Damage { position: event.position, problem }),
+            }
+        }
+    }
+    if damage.is_none()
+        && let Some(((stream_type, _), seq)) = expected.into_iter().find(|(_, seq)| *seq != 0)
+    {
+        let problem = format!("events 1 to {seq} of its {stream_type} stream are missing");
+        damage = Some(Damage { position: before.unwrap_or(0), problem });
+    }
+    Ok(LicenseReport { events_checked, damage })
+}
+
+fn check_one(
+    event: &StoredEvent,
+    followers: &HashMap<u64, Vec<u8>>,
+    expected: &mut HashMap<(String, String), u64>,
+) -> Result<(), String> {
+    let leaf = Leaf::parse(&event.leaf).map_err(|error| error.to_string())?;
+    let hash = event_hash(&event.leaf);
+    if event.event_hash != hash.as_bytes() {
+        return Err("the stored hash is not the hash of the event".into());
+    }
+    event.columns().check(&leaf, hash).map_err(|problem| problem.to_string())?;
+    if let Some(next) = followers.get(&(event.position + 1)) {
+        let next = Leaf::parse(next).map_err(|error| format!("the event after it: {error}"))?;
+        if next.prev != hash {
+            return Err("the event after it was built on another event".into());
+        }
+    }
+    let stream = (event.stream_type.clone(), event.stream_id.clone());
+    let slot = expected.entry(stream).or_insert(event.stream_seq);
+    if *slot != event.stream_seq {
+        return Err(format!("event {slot} of its stream is missing: found {}", event.stream_seq));
+    }
+    *slot -= 1;
+    Ok(())
+}
+
+/// Leaves of the events that come right after `events` in the ledger, by position.
+async fn followers(
+    conn: &mut PgConnection,
+    ledger_id: &str,
+    events: &[StoredEvent],
+) -> sqlx::Result<HashMap<u64, Vec<u8>>> {
+    let positions: Vec<i64> = events.iter().map(|event| signed(event.position + 1)).collect();
+    let rows = sqlx::query!(
+        "SELECT position, leaf FROM events WHERE ledger_id = $1 AND position = ANY($2)",
+        ledger_id,
+        &positions,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (unsigned(row.position), row.leaf)).collect())
+}

@@ -1,3 +1,13 @@
-//! The server of Vinzy-Engine.
+//! The server of Vinzy-Engine: ledger writer, commands, validation, HTTP.
 
+pub mod app;
+pub mod audit;
 pub mod clock;
+pub mod commands;
+pub mod config;
+pub mod directory;
+pub mod http;
+pub mod ledger;
+pub mod personal_data;
+pub mod secrets;
+pub mod validation;

@@ -52,7 +52,9 @@ pub struct Page<T> {
 }
 
 impl<T> Page<T> {
-    pub(crate) fn of(mut rows: Vec<T>, request: PageRequest, total: u64, position: impl Fn(&T) -> u64) -> Self {
+    /// A page of `rows`, of which one more than asked for was read if there are more. `position` is the
+    /// cursor of a row.
+    pub fn of(mut rows: Vec<T>, request: PageRequest, total: u64, position: impl Fn(&T) -> u64) -> Self {
         let size = usize::try_from(request.size).unwrap_or(usize::MAX);
         let more = rows.len() > size;
         rows.truncate(size);

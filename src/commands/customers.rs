@@ -4,16 +4,95 @@ use std::collections::BTreeSet;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use sqlx::PgPool;
 use vinzy_events::CustomerId;
 use vinzy_events::customer::{
     Customer, CustomerCommand, CustomerError, CustomerState, EmailAddress, PersonalField,
 };
 
-use super::{CUSTOMER_EMAIL, CommandError};
+use super::{CUSTOMER_EMAIL, CommandError, Order, Outcome, StreamPoint};
+use crate::app::App;
 use crate::ledger::{Attempt, LedgerError, Needs, Operation, Personal, Versioned};
 use crate::personal_data::store::PersonalData;
 use crate::personal_data::{DataKey, MasterKey};
+
+/// A customer with what they are called.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NamedCustomer {
+    /// Their id.
+    pub id: CustomerId,
+    /// What is true of them.
+    pub state: CustomerState,
+    /// What they are called.
+    pub data: PersonalData,
+}
+
+/// Creates a customer. The same order again gives the customer as they were created.
+pub async fn create(
+    app: &App,
+    order: Order,
+    data: PersonalData,
+    email: &EmailAddress,
+) -> Result<NamedCustomer, CommandError> {
+    let id = CustomerId::new(app.clock.now(), app.entropy.bytes());
+    let ledger_id = order.ledger_id.clone();
+    let key_id = data_encoding::HEXLOWER.encode(&app.entropy.bytes::<8>());
+    let operation = Create {
+        id,
+        data,
+        email_hash: app.address_hasher.hash(email),
+        key: DataKey::new(key_id, app.entropy.bytes()),
+        master: app.personal_data.master().clone(),
+        ledger_id: ledger_id.to_string(),
+    };
+    match order.execute(app, operation).await? {
+        Outcome::Done((id, state, data)) => Ok(NamedCustomer { id, state, data }),
+        Outcome::Replayed(point) => as_of(app, &ledger_id, &point).await,
+    }
+}
+
+/// Changes a customer and gives them as they are then.
+pub async fn update(
+    app: &App,
+    order: Order,
+    id: CustomerId,
+    changes: Changes,
+) -> Result<NamedCustomer, CommandError> {
+    let ledger_id = order.ledger_id.clone();
+    let not_found = CommandError::Customer(CustomerError::NotFound);
+    let key = app.personal_data.data_key(&ledger_id, id).await?.ok_or(not_found)?;
+    let operation = Update::new(id, changes, key, &app.address_hasher);
+    let point = match order.execute(app, operation).await? {
+        Outcome::Done((_, seq)) => StreamPoint {
+            stream_type: <Customer as cqrs_es::Aggregate>::TYPE.to_owned(),
+            stream_id: id.to_string(),
+            seq,
+        },
+        Outcome::Replayed(point) => point,
+    };
+    as_of(app, &ledger_id, &point).await
+}
+
+/// Deletes a customer.
+pub async fn delete(app: &App, order: Order, id: CustomerId) -> Result<(), CommandError> {
+    order.execute(app, Delete { id }).await?;
+    Ok(())
+}
+
+/// The customer with an id, as of now.
+pub async fn get(app: &App, ledger_id: &str, id: CustomerId) -> Result<NamedCustomer, CommandError> {
+    let customer = app.ledgers.store(ledger_id).load::<Customer>(&id.to_string()).await?;
+    let state = live(&customer)?;
+    let data = app.personal_data.as_of(ledger_id, &[id], customer.seq).await?.remove(&id);
+    Ok(NamedCustomer { id, state, data: data.unwrap_or_default() })
+}
+
+async fn as_of(app: &App, ledger_id: &str, point: &StreamPoint) -> Result<NamedCustomer, CommandError> {
+    let aggregate = app.ledgers.store(ledger_id).load_as_of::<Customer>(point).await?;
+    let id: CustomerId = point.stream_id.parse().map_err(|_| LedgerError::Unreadable)?;
+    let state = live(&Versioned { aggregate, seq: point.seq })?;
+    let data = app.personal_data.as_of(ledger_id, &[id], point.seq).await?.remove(&id);
+    Ok(NamedCustomer { id, state, data: data.unwrap_or_default() })
+}
 
 /// Hashes addresses for the uniqueness table, so that the table alone tells none of them. Derived from
 /// the server's secret key.
@@ -35,19 +114,13 @@ impl AddressHasher {
 }
 
 /// Registers a customer under an address that no other has.
-pub struct Create {
-    /// Their id.
-    pub id: CustomerId,
-    /// What they are called.
-    pub data: PersonalData,
-    /// Hash of the address.
-    pub email_hash: String,
-    /// A new key to seal their data with.
-    pub key: DataKey,
-    /// Wraps the key for storage.
-    pub master: MasterKey,
-    /// The ledger, to which the wrapped key is bound.
-    pub ledger_id: String,
+struct Create {
+    id: CustomerId,
+    data: PersonalData,
+    email_hash: String,
+    key: DataKey,
+    master: MasterKey,
+    ledger_id: String,
 }
 
 impl Operation for Create {
@@ -85,22 +158,17 @@ pub struct Changes {
 }
 
 /// Replaces fields of a customer.
-pub struct Update {
-    /// Whom.
-    pub id: CustomerId,
-    /// What they are called after the change, in the changed fields.
-    pub data: PersonalData,
-    /// Which fields change.
-    pub changed: BTreeSet<PersonalField>,
-    /// Hash of the new address, if that changes.
-    pub email_hash: Option<String>,
-    /// The customer's key.
-    pub key: DataKey,
+struct Update {
+    id: CustomerId,
+    data: PersonalData,
+    changed: BTreeSet<PersonalField>,
+    email_hash: Option<String>,
+    key: DataKey,
 }
 
 impl Update {
     /// The change that `changes` amount to.
-    pub fn new(id: CustomerId, changes: Changes, key: DataKey, hasher: &AddressHasher) -> Self {
+    fn new(id: CustomerId, changes: Changes, key: DataKey, hasher: &AddressHasher) -> Self {
         let email_hash = changes.email.as_ref().map(|email| hasher.hash(email));
         let changed = [
             (PersonalField::Name, changes.name.is_some()),
@@ -145,9 +213,8 @@ impl Operation for Update {
 }
 
 /// Removes a customer whom no license refers to.
-pub struct Delete {
-    /// Whom.
-    pub id: CustomerId,
+struct Delete {
+    id: CustomerId,
 }
 
 impl Operation for Delete {
@@ -170,23 +237,23 @@ impl Operation for Delete {
     }
 }
 
-pub(crate) fn live(customer: &Versioned<Customer>) -> Result<CustomerState, CommandError> {
+fn live(customer: &Versioned<Customer>) -> Result<CustomerState, CommandError> {
     customer.aggregate.live().cloned().ok_or(CommandError::Customer(CustomerError::NotFound))
 }
 
 /// The customer who has an address, as of now.
 pub async fn id_of_email(
-    pool: &PgPool,
+    app: &App,
     ledger_id: &str,
-    email_hash: &str,
+    email: &EmailAddress,
 ) -> Result<Option<CustomerId>, CommandError> {
     let stream_id = sqlx::query_scalar!(
         "SELECT stream_id FROM unique_claims WHERE ledger_id = $1 AND kind = $2 AND value = $3",
         ledger_id,
         CUSTOMER_EMAIL,
-        email_hash,
+        app.address_hasher.hash(email),
     )
-    .fetch_optional(pool)
+    .fetch_optional(&app.pool)
     .await?;
     stream_id.map(|id| id.parse().map_err(|_| CommandError::Ledger(LedgerError::Unreadable))).transpose()
 }

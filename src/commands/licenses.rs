@@ -2,13 +2,14 @@
 
 use serde_json::{Map, Value};
 use vinzy_events::customer::{Customer, CustomerError};
-use vinzy_events::key::KeyDigest;
+use vinzy_events::key::{KeyDigest, LicenseKey};
 use vinzy_events::license::{CreateLicense, License, LicenseCommand, LicenseError, LicenseState};
-use vinzy_events::product::Product;
+use vinzy_events::product::{Product, ProductCode};
 use vinzy_events::{CustomerId, LicenseId, ProductId, Timestamp};
 
-use super::{CommandError, products};
-use crate::ledger::{Attempt, Needs, Operation};
+use super::{CommandError, Order, Outcome, StreamPoint, products};
+use crate::app::App;
+use crate::ledger::{Attempt, LedgerError, Needs, Operation};
 
 /// Days that a license is valid when its creator says nothing.
 pub const DEFAULT_DAYS_VALID: u32 = 365;
@@ -24,13 +25,12 @@ pub enum Expiry {
     Never,
 }
 
-/// Issues a license of an existing product to an existing customer.
-pub struct Create {
-    /// Its id.
-    pub id: LicenseId,
-    /// The product.
-    pub product_id: ProductId,
-    /// Whose it is.
+/// What a new license shall be.
+#[derive(Debug, Clone)]
+pub struct NewLicense {
+    /// Code of an existing product.
+    pub product_code: ProductCode,
+    /// An existing customer.
     pub customer_id: CustomerId,
     /// Tier; the product's default tier when none is given.
     pub tier: Option<String>,
@@ -38,16 +38,121 @@ pub struct Create {
     pub machines_limit: Option<u32>,
     /// When it ends.
     pub expiry: Expiry,
-    /// Its own features.
+    /// Its own features; empty means the product's.
     pub features: Map<String, Value>,
-    /// Overrides.
+    /// Overrides of the features, field by field.
     pub entitlements: Map<String, Value>,
     /// The vendor's own data.
     pub metadata: Map<String, Value>,
-    /// Digest of its key.
-    pub key_digest: KeyDigest,
-    /// Version of the HMAC key that made its key.
-    pub key_version: u8,
+}
+
+/// A new license with its key, which is shown now and never again.
+pub struct Issued {
+    /// Its id.
+    pub id: LicenseId,
+    /// What is true of it.
+    pub state: LicenseState,
+    /// Its key.
+    pub key: LicenseKey,
+}
+
+/// Issues a license. The same order again gives the license as it was issued, with the same key: that is
+/// made again from the order, not kept.
+pub async fn issue(app: &App, order: Order, new: NewLicense) -> Result<Issued, CommandError> {
+    let id = LicenseId::new(app.clock.now(), app.entropy.bytes());
+    let product_id = products::id_of_code(&app.pool, &order.ledger_id, &new.product_code).await?;
+    let entropy = match &order.idempotency {
+        Some(idempotency) => app.request_hasher.license_entropy(&order.ledger_id, idempotency),
+        None => app.entropy.bytes(),
+    };
+    let key = app.key_ring.generate(new.product_code.as_str(), entropy);
+    let ledger_id = order.ledger_id.clone();
+    let code = new.product_code.clone();
+    let operation = Create {
+        id,
+        product_id,
+        key_digest: KeyDigest::of(key.as_str()),
+        key_version: app.key_ring.current_version(),
+        new,
+    };
+    match order.execute(app, operation).await? {
+        Outcome::Done((id, state)) => Ok(Issued { id, state, key }),
+        Outcome::Replayed(point) => {
+            let (id, state) = as_of(app, &ledger_id, &point).await?;
+            let key = issued_key(app, id, &code, entropy).await?;
+            Ok(Issued { id, state, key })
+        }
+    }
+}
+
+/// Gives a command to a license, and the license as it is then.
+pub async fn change(
+    app: &App,
+    order: Order,
+    id: LicenseId,
+    command: LicenseCommand,
+) -> Result<LicenseState, CommandError> {
+    let ledger_id = order.ledger_id.clone();
+    match order.execute(app, Change { id, command }).await? {
+        Outcome::Done(state) => Ok(state),
+        Outcome::Replayed(point) => Ok(as_of(app, &ledger_id, &point).await?.1),
+    }
+}
+
+/// Deletes a license: it is hidden, its history stays.
+pub async fn delete(app: &App, order: Order, id: LicenseId) -> Result<(), CommandError> {
+    order.execute(app, Delete { id }).await?;
+    Ok(())
+}
+
+/// The license with an id, as of now.
+pub async fn get(app: &App, ledger_id: &str, id: LicenseId) -> Result<LicenseState, CommandError> {
+    live(&app.ledgers.store(ledger_id).load::<License>(&id.to_string()).await?.aggregate)
+}
+
+/// Whether there is or was a license with an id: its history outlives it.
+pub async fn exists(app: &App, ledger_id: &str, id: LicenseId) -> Result<bool, CommandError> {
+    let license = app.ledgers.store(ledger_id).load::<License>(&id.to_string()).await?;
+    Ok(license.aggregate.state().is_some())
+}
+
+async fn as_of(
+    app: &App,
+    ledger_id: &str,
+    point: &StreamPoint,
+) -> Result<(LicenseId, LicenseState), CommandError> {
+    let license = app.ledgers.store(ledger_id).load_as_of::<License>(point).await?;
+    let id = point.stream_id.parse().map_err(|_| LedgerError::Unreadable)?;
+    Ok((id, live(&license)?))
+}
+
+/// The key that a license was issued with under the same order: one of the ring's versions made it.
+async fn issued_key(
+    app: &App,
+    id: LicenseId,
+    code: &ProductCode,
+    entropy: [u8; 15],
+) -> Result<LicenseKey, CommandError> {
+    let digests = sqlx::query_scalar!(
+        "SELECT key_digest FROM license_keys WHERE license_id = $1",
+        id.as_uuid()
+    )
+    .fetch_all(&app.pool)
+    .await?;
+    app.key_ring
+        .versions()
+        .filter_map(|version| app.key_ring.generate_with(version, code.as_str(), entropy))
+        .find(|key| digests.iter().any(|digest| digest == KeyDigest::of(key.as_str()).as_bytes()))
+        .ok_or(CommandError::KeyGone)
+}
+
+/// Issues a license of an existing product to an existing customer.
+struct Create {
+    id: LicenseId,
+    product_id: ProductId,
+    new: NewLicense,
+    key_digest: KeyDigest,
+    key_version: u8,
 }
 
 impl Operation for Create {
@@ -56,15 +161,15 @@ impl Operation for Create {
 
     fn needs(&self, needs: &mut Needs) {
         needs.stream::<Product>(self.product_id);
-        needs.stream::<Customer>(self.customer_id);
+        needs.stream::<Customer>(self.new.customer_id);
     }
 
     fn run(self, attempt: &mut Attempt<'_>) -> Result<Self::Output, CommandError> {
         let product = products::live(&attempt.aggregate::<Product>(self.product_id).aggregate)?;
-        if attempt.aggregate::<Customer>(self.customer_id).aggregate.live().is_none() {
+        if attempt.aggregate::<Customer>(self.new.customer_id).aggregate.live().is_none() {
             return Err(CommandError::Customer(CustomerError::NotFound));
         }
-        let expires_at = match self.expiry {
+        let expires_at = match self.new.expiry {
             Expiry::Days(days) => Some(attempt.at().plus_days(days).ok_or(CommandError::ExpiryTooFar)?),
             Expiry::At(expiry) => Some(expiry),
             Expiry::Never => None,
@@ -72,30 +177,28 @@ impl Operation for Create {
         let content = CreateLicense {
             product_id: self.product_id,
             product_code: product.code,
-            customer_id: self.customer_id,
-            tier: self.tier.unwrap_or(product.default_tier),
-            machines_limit: self.machines_limit,
+            customer_id: self.new.customer_id,
+            tier: self.new.tier.unwrap_or(product.default_tier),
+            machines_limit: self.new.machines_limit,
             expires_at,
-            features: self.features,
-            entitlements: self.entitlements,
-            metadata: self.metadata,
+            features: self.new.features,
+            entitlements: self.new.entitlements,
+            metadata: self.new.metadata,
             key_digest: self.key_digest,
             key_version: self.key_version,
         };
         let license = attempt.decide::<License>(self.id, LicenseCommand::Create(Box::new(content)))?;
         attempt.register_key(self.key_digest.as_bytes(), self.id);
         attempt.refer::<License, Product>(self.product_id);
-        attempt.refer::<License, Customer>(self.customer_id);
+        attempt.refer::<License, Customer>(self.new.customer_id);
         Ok((self.id, live(&license.aggregate)?))
     }
 }
 
 /// Any command to one existing license that touches nothing else.
-pub struct Change {
-    /// Which one.
-    pub id: LicenseId,
-    /// What to do.
-    pub command: LicenseCommand,
+struct Change {
+    id: LicenseId,
+    command: LicenseCommand,
 }
 
 impl Operation for Change {
@@ -113,9 +216,8 @@ impl Operation for Change {
 }
 
 /// Hides a license and lets go of its product and customer.
-pub struct Delete {
-    /// Which one.
-    pub id: LicenseId,
+struct Delete {
+    id: LicenseId,
 }
 
 impl Operation for Delete {
@@ -135,6 +237,6 @@ impl Operation for Delete {
     }
 }
 
-pub(crate) fn live(license: &License) -> Result<LicenseState, CommandError> {
+fn live(license: &License) -> Result<LicenseState, CommandError> {
     license.live().cloned().ok_or(CommandError::License(LicenseError::NotFound))
 }

@@ -11,13 +11,39 @@ use vinzy_events::customer::CustomerError;
 use vinzy_events::license::LicenseError;
 use vinzy_events::product::{ProductCode, ProductError};
 
-use crate::ledger::LedgerError;
+use std::sync::Arc;
+
+use crate::app::App;
+use crate::ledger::Operation;
 use crate::personal_data::store::PersonalDataError;
+
+pub use crate::ledger::{Context, Idempotency, LedgerError, Outcome, StreamPoint};
 
 /// Kind of the unique value that a product's code is.
 pub(crate) const PRODUCT_CODE: &str = "product_code";
 /// Kind of the unique value that the keyed hash of a customer's address is.
 pub(crate) const CUSTOMER_EMAIL: &str = "customer_email";
+
+/// On whose behalf a command is given, where, and whether it may come again.
+#[derive(Debug, Clone)]
+pub struct Order {
+    /// The ledger.
+    pub ledger_id: Arc<str>,
+    /// Who asks.
+    pub context: Context,
+    /// What makes it safe to repeat.
+    pub idempotency: Option<Idempotency>,
+}
+
+impl Order {
+    async fn execute<O: Operation>(
+        self,
+        app: &App,
+        operation: O,
+    ) -> Result<Outcome<O::Output>, O::Error> {
+        app.ledgers.execute(&self.ledger_id, operation, self.context, self.idempotency).await
+    }
+}
 
 /// Why a command was refused or failed.
 #[derive(Debug, thiserror::Error)]

@@ -5,15 +5,63 @@ use vinzy_events::product::{
     CreateProduct, Product, ProductCode, ProductCommand, ProductError, ProductState, UpdateProduct,
 };
 
-use super::{CommandError, PRODUCT_CODE};
+use super::{CommandError, Order, Outcome, PRODUCT_CODE, StreamPoint};
+use crate::app::App;
 use crate::ledger::{Attempt, LedgerError, Needs, Operation};
 
+/// Creates a product. The same order again gives the product as it was created.
+pub async fn create(
+    app: &App,
+    order: Order,
+    content: CreateProduct,
+) -> Result<(ProductId, ProductState), CommandError> {
+    let id = ProductId::new(app.clock.now(), app.entropy.bytes());
+    let ledger_id = order.ledger_id.clone();
+    match order.execute(app, Create { id, content }).await? {
+        Outcome::Done(created) => Ok(created),
+        Outcome::Replayed(point) => as_of(app, &ledger_id, &point).await,
+    }
+}
+
+/// Changes a product and gives it as it is then.
+pub async fn update(
+    app: &App,
+    order: Order,
+    id: ProductId,
+    changes: UpdateProduct,
+) -> Result<ProductState, CommandError> {
+    let ledger_id = order.ledger_id.clone();
+    match order.execute(app, Update { id, changes }).await? {
+        Outcome::Done(state) => Ok(state),
+        Outcome::Replayed(point) => Ok(as_of(app, &ledger_id, &point).await?.1),
+    }
+}
+
+/// Deletes a product.
+pub async fn delete(app: &App, order: Order, id: ProductId) -> Result<(), CommandError> {
+    order.execute(app, Delete { id }).await?;
+    Ok(())
+}
+
+/// The product with an id, as of now.
+pub async fn get(app: &App, ledger_id: &str, id: ProductId) -> Result<ProductState, CommandError> {
+    live(&app.ledgers.store(ledger_id).load::<Product>(&id.to_string()).await?.aggregate)
+}
+
+async fn as_of(
+    app: &App,
+    ledger_id: &str,
+    point: &StreamPoint,
+) -> Result<(ProductId, ProductState), CommandError> {
+    let product = app.ledgers.store(ledger_id).load_as_of::<Product>(point).await?;
+    let id = point.stream_id.parse().map_err(|_| LedgerError::Unreadable)?;
+    Ok((id, live(&product)?))
+}
+
 /// Offers a new product under a code that no other has.
-pub struct Create {
-    /// Its id.
-    pub id: ProductId,
-    /// Its content.
-    pub content: CreateProduct,
+struct Create {
+    id: ProductId,
+    content: CreateProduct,
 }
 
 impl Operation for Create {
@@ -35,11 +83,9 @@ impl Operation for Create {
 }
 
 /// Changes a product.
-pub struct Update {
-    /// Which one.
-    pub id: ProductId,
-    /// What to change.
-    pub changes: UpdateProduct,
+struct Update {
+    id: ProductId,
+    changes: UpdateProduct,
 }
 
 impl Operation for Update {
@@ -57,9 +103,8 @@ impl Operation for Update {
 }
 
 /// Withdraws a product that no license refers to.
-pub struct Delete {
-    /// Which one.
-    pub id: ProductId,
+struct Delete {
+    id: ProductId,
 }
 
 impl Operation for Delete {

@@ -1,7 +1,7 @@
 //! One operation's view of its ledger, and the changes it collects. Nothing of it counts until the
 //! operation has succeeded.
 
-use vinzy_events::ledger::{Leaf, Meta, StreamRef};
+use vinzy_events::ledger::{Leaf, LeafVersion, Meta, StreamRef};
 use vinzy_events::stream::{StreamAggregate, StreamEvent};
 use vinzy_events::{EventId, Timestamp};
 
@@ -168,6 +168,7 @@ impl<'a> Attempt<'a> {
             stream: StreamRef { id: id.to_owned(), seq, stream_type: A::TYPE.to_owned() },
             event_type: event.type_name().to_owned(),
             type_ver: event.type_version(),
+            version: LeafVersion::default(),
         };
         Draft { leaf, sealed }
     }

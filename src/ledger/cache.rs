@@ -3,7 +3,7 @@
 use std::any::Any;
 
 use lru::LruCache;
-use vinzy_events::stream::{StreamAggregate, StreamEvent};
+use vinzy_events::stream::StreamAggregate;
 use vinzy_projections::StoredEvent;
 use vinzy_projections::event_log::DecodeError;
 

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use sqlx::PgPool;
-use vinzy_events::ledger::{Actor, Frontier, Hash, Leaf, Meta, StreamRef, event_hash};
+use vinzy_events::ledger::{Actor, Frontier, Hash, Leaf, LeafVersion, Meta, StreamRef, event_hash};
 use vinzy_events::stream::{LEDGER_OPENED, LEDGER_STREAM};
 use vinzy_events::{EventId, Timestamp};
 use vinzy_projections::StoredEvent;
@@ -118,6 +118,7 @@ fn first_event(
         stream: StreamRef { id: origin.to_owned(), seq: 1, stream_type: LEDGER_STREAM.to_owned() },
         event_type: LEDGER_OPENED.to_owned(),
         type_ver: 1,
+        version: LeafVersion::default(),
     };
     let bytes = leaf.encode().map_err(|_| OpenError::Unopenable)?;
     let hash = event_hash(&bytes);

@@ -178,7 +178,8 @@ impl Writer {
         let mut tx = self.pool.begin().await.map_err(unavailable)?;
         let head = head::lock(&mut tx, &self.ledger_id).await.map_err(|error| unusable(&error))?;
         self.catch_up(&mut tx, head.size).await.map_err(unavailable)?;
-        let known = self.look_up(&mut tx, queued, needs).await.map_err(unavailable)?;
+        let keys = idempotency_keys(queued);
+        let known = self.look_up(&mut tx, &keys, needs).await.map_err(unavailable)?;
 
         let mut batch = Batch {
             at: self.clock.now().max(head.last_recorded_at),
@@ -243,7 +244,7 @@ impl Writer {
     async fn look_up(
         &self,
         conn: &mut PgConnection,
-        queued: &[Box<dyn Queued>],
+        keys: &[String],
         needs: Needs,
     ) -> sqlx::Result<Known> {
         let mut known = Known::default();
@@ -253,10 +254,8 @@ impl Writer {
         if !needs.references.is_empty() {
             known.references = self.references(conn, needs.references).await?;
         }
-        let keys: Vec<&str> =
-            queued.iter().filter_map(|operation| operation.idempotency()).map(|i| i.key.as_str()).collect();
         if !keys.is_empty() {
-            known.idempotency = self.idempotency(conn, &keys).await?;
+            known.idempotency = self.idempotency(conn, keys).await?;
         }
         Ok(known)
     }
@@ -311,13 +310,13 @@ impl Writer {
     async fn idempotency(
         &self,
         conn: &mut PgConnection,
-        keys: &[&str],
+        keys: &[String],
     ) -> sqlx::Result<HashMap<String, ([u8; 32], StreamPoint)>> {
         let rows = sqlx::query!(
             "SELECT key, request_hash, stream_type, stream_id, stream_seq FROM idempotency_keys
              WHERE ledger_id = $1 AND key = ANY($2)",
             self.ledger_id,
-            keys as &[&str],
+            keys,
         )
         .fetch_all(conn)
         .await?;
@@ -335,6 +334,10 @@ impl Writer {
             })
             .collect())
     }
+}
+
+fn idempotency_keys(queued: &[Box<dyn Queued>]) -> Vec<String> {
+    queued.iter().filter_map(|operation| operation.idempotency()).map(|one| one.key.clone()).collect()
 }
 
 fn unavailable(error: sqlx::Error) -> LedgerError {

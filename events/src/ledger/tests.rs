@@ -211,13 +211,13 @@ fn every_column_beside_the_leaf_is_compared() {
         ("event_hash", StoredColumns { event_hash: Hash::ZERO, ..good }),
         ("license_id", StoredColumns { license_id: Some(other_id.parse().unwrap()), ..good }),
     ];
-    let push = |columns| {
+    let push = |columns: &StoredColumns<'_>| {
         let mut verifier = ChainVerifier::new(Vectors::load().text("origin"), any_type);
         verifier.push_stored(columns, &leaves[0]).map(|_| ()).map_err(|finding| finding.problem)
     };
     assert!(push(&good).is_ok());
-    for (expected, columns) in bad {
-        assert!(matches!(push(&columns), Err(Problem::ColumnMismatch { column }) if column == expected));
+    for (expected, columns) in &bad {
+        assert!(matches!(push(columns), Err(Problem::ColumnMismatch { column }) if column == *expected));
     }
 }
 

@@ -1,0 +1,216 @@
+//! Everything that requests work with, put together once.
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ed25519_dalek::SigningKey;
+use sqlx::PgPool;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use vinzy_events::key::KeyRing;
+use vinzy_events::lease::{JwkSet, LeaseSigner};
+use vinzy_events::ledger::VerifierKey;
+use vinzy_projections::{Behind, Follower, Runner, StoredEvent};
+
+use crate::clock::{Clock, Entropy};
+use crate::commands::customers::AddressHasher;
+use crate::commands::idempotency::RequestHasher;
+use crate::commands::validations::ValidationLog;
+use crate::config::ServerConfig;
+use crate::directory::Directory;
+use crate::http::caller::AuthKeys;
+use crate::ledger::{Feed, Ledgers, Listener, OpenError, Opening, open};
+use crate::personal_data::MasterKey;
+use crate::personal_data::store::PersonalDataStore;
+use crate::secrets::Secrets;
+use crate::validation::Validator;
+
+/// The ledger of whoever has no tenant.
+pub const DEFAULT_LEDGER: &str = "default";
+/// How long a query waits for its read model.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The migrations, as they are in the program.
+pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
+
+/// The application's parts; clones share them.
+#[derive(Clone)]
+pub struct App(Arc<Parts>);
+
+/// See [`App`].
+pub struct Parts {
+    /// The database.
+    pub pool: PgPool,
+    /// The time.
+    pub clock: Clock,
+    /// Random bytes.
+    pub entropy: Entropy,
+    /// The ledgers.
+    pub ledgers: Arc<Ledgers>,
+    /// Answers validations.
+    pub validator: Validator,
+    /// Counts them.
+    pub validations: Arc<ValidationLog>,
+    /// Opens personal data.
+    pub personal_data: PersonalDataStore,
+    /// Hashes addresses.
+    pub address_hasher: AddressHasher,
+    /// Hashes requests.
+    pub request_hasher: RequestHasher,
+    /// Makes and checks license keys.
+    pub key_ring: KeyRing,
+    /// Known API keys.
+    pub auth: AuthKeys,
+    /// Signs checkpoints.
+    pub checkpoint_key: SigningKey,
+    /// Public keys of leases.
+    pub jwks: JwkSet,
+    /// The ledger of whoever has no tenant.
+    pub default_ledger: Arc<str>,
+    /// Path before all routes.
+    pub api_prefix: String,
+    projections: Follower,
+    background: std::sync::Mutex<Option<Background>>,
+}
+
+struct Background {
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+    runner: Runner,
+    flush: tokio::task::JoinHandle<()>,
+    stop_flush: watch::Sender<bool>,
+}
+
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+/// Why the application cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database cannot be reached or used.
+    #[error("the database cannot be used: {0}")]
+    Database(#[from] sqlx::Error),
+    /// The schema cannot be brought up to date.
+    #[error("the database schema cannot be brought up to date: {0}")]
+    Migration(#[from] sqlx::migrate::MigrateError),
+    /// The ledger cannot be opened.
+    #[error(transparent)]
+    Ledger(#[from] OpenError),
+}
+
+/// Connections to a database.
+pub async fn connect(options: PgConnectOptions, size: u32) -> sqlx::Result<PgPool> {
+    PgPoolOptions::new()
+        .max_connections(size)
+        .acquire_timeout(Duration::from_secs(5))
+        .connect_with(options.application_name("vinzy"))
+        .await
+}
+
+/// Wakes the projections of this node when something was committed.
+struct Waker(Follower);
+
+impl Listener for Waker {
+    fn committed(&self, _: &str, _: &[StoredEvent]) {
+        self.0.wake();
+    }
+}
+
+impl App {
+    /// Brings the schema up to date, opens the default ledger and starts what runs in the background.
+    pub async fn start(
+        pool: PgPool,
+        config: &ServerConfig,
+        secrets: &Secrets,
+        clock: Clock,
+        entropy: Entropy,
+    ) -> Result<Self, StartError> {
+        MIGRATOR.run(&pool).await?;
+        let checkpoint_key = secrets.checkpoint_key();
+        let opening = Opening {
+            ledger_id: DEFAULT_LEDGER.to_owned(),
+            origin: format!("{}/t/{DEFAULT_LEDGER}", config.ledger_origin),
+            verifier_key: |origin, key| VerifierKey::from_signing(origin, key).to_string(),
+        };
+        open(&pool, &opening, &checkpoint_key, &clock, &entropy).await?;
+
+        let runner = Runner::start(pool.clone(), vinzy_projections::all());
+        let directory = Arc::new(Directory::new(pool.clone()));
+        let listeners: Vec<Arc<dyn Listener>> =
+            vec![Arc::clone(&directory) as _, Arc::new(Waker(runner.follower()))];
+        let feed = Arc::new(Feed::new(listeners));
+        feed.start_at_present(&pool).await?;
+        let ledgers =
+            Arc::new(Ledgers::new(pool.clone(), Arc::clone(&feed), clock.clone(), entropy.clone()));
+        let validations = Arc::new(ValidationLog::new(config.validation_audit, Arc::clone(&ledgers)));
+
+        let (stop, stopped) = watch::channel(false);
+        let (stop_flush, flush_stopped) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        let following = Arc::clone(&feed);
+        let pool_to_follow = pool.clone();
+        tasks.spawn(async move { following.run(pool_to_follow, stopped).await });
+        let log = Arc::clone(&validations);
+        let flush = tokio::spawn(async move { log.run(flush_stopped).await });
+
+        let signer = LeaseSigner::new(*secrets.signing_seeds.first().expect("there is at least one seed"));
+        let parts = Parts {
+            validator: Validator::new(
+                directory,
+                feed,
+                signer,
+                secrets.key_ring.clone(),
+                config,
+                entropy.clone(),
+            ),
+            validations,
+            personal_data: PersonalDataStore::new(pool.clone(), MasterKey::new(secrets.personal_data_key())),
+            address_hasher: AddressHasher::new(secrets.uniqueness_key()),
+            request_hasher: RequestHasher::new(secrets.idempotency_key()),
+            key_ring: secrets.key_ring.clone(),
+            auth: AuthKeys::new(secrets.api_key.expose(), secrets.super_admin_key.expose()),
+            checkpoint_key,
+            jwks: JwkSet {
+                keys: secrets.signing_seeds.iter().map(|seed| LeaseSigner::new(*seed).jwk()).collect(),
+            },
+            default_ledger: DEFAULT_LEDGER.into(),
+            api_prefix: config.api_prefix.clone(),
+            projections: runner.follower(),
+            background: std::sync::Mutex::new(Some(Background { stop, tasks, runner, flush, stop_flush })),
+            pool,
+            clock,
+            entropy,
+            ledgers,
+        };
+        Ok(Self(Arc::new(parts)))
+    }
+
+    /// Waits until a read model shows everything that is in the ledger now.
+    pub async fn in_step(&self, projection: &'static str, ledger_id: &str) -> Result<(), Behind> {
+        self.projections.wait(projection, ledger_id, PATIENCE).await
+    }
+
+    /// Ends everything in order: validations are noted, queues written, read models brought to rest.
+    /// Call it when no more requests come. A second call does nothing.
+    pub async fn stop(&self) {
+        let background =
+            self.background.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        let Some(mut background) = background else { return };
+        background.stop_flush.send_replace(true);
+        if let Err(error) = background.flush.await {
+            tracing::error!(error = &error as &dyn std::error::Error, "validations were not noted");
+        }
+        self.ledgers.close().await;
+        background.stop.send_replace(true);
+        while background.tasks.join_next().await.is_some() {}
+        background.runner.stop().await;
+        self.pool.close().await;
+    }
+}

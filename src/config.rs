@@ -1,0 +1,360 @@
+//! Settings: flags before environment before `vinzy.toml` before defaults, under the same names.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Command, ValueEnum};
+
+/// The file that is read when none is named.
+const DEFAULT_FILE: &str = "vinzy.toml";
+
+/// A text that must not be printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// How validations are noted in the ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ValidationAudit {
+    /// Each one, before it is answered: slow, and exact even if the server is killed.
+    Each,
+    /// Counted, and noted once a second per license.
+    Coalesced,
+    /// Not at all.
+    Off,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Where data and database are.
+#[derive(Debug, Clone, Args)]
+pub struct DatabaseConfig {
+    /// PostgreSQL to use, as postgres://user:password@host/name; empty starts a private one under the data
+    /// directory
+    #[arg(long, env = "VINZY_DB_URL", value_name = "URL", hide_env_values = true)]
+    pub db_url: Option<Secret>,
+
+    /// Connections to the database, at most
+    #[arg(long, env = "VINZY_DB_POOL_SIZE", value_name = "N", default_value_t = 16,
+          value_parser = clap::value_parser!(u32).range(4..=1000))]
+    pub db_pool_size: u32,
+
+    /// Directory of the private database and of generated secrets
+    #[arg(long, env = "VINZY_DATA_DIR", value_name = "DIR", default_value = "./data")]
+    pub data_dir: PathBuf,
+
+    /// User to become when started as root with the private database, which refuses to run as root;
+    /// empty takes the owner of the data directory, else the first of vinzy, postgres and nobody
+    #[arg(long, env = "VINZY_RUN_AS", value_name = "USER")]
+    pub run_as: Option<String>,
+}
+
+/// Secrets. In development those that are missing are generated and kept in the data directory.
+#[derive(Debug, Clone, Args)]
+pub struct SecretConfig {
+    /// `development` generates missing secrets; anything else refuses to start with missing or weak ones
+    #[arg(long, env = "VINZY_ENVIRONMENT", value_name = "NAME", default_value = "development")]
+    pub environment: String,
+
+    /// Wraps the keys of personal data, and keys of hashes; at least 32 characters
+    #[arg(long, env = "VINZY_SECRET_KEY", value_name = "TEXT", hide_env_values = true)]
+    pub secret_key: Option<Secret>,
+
+    /// The key that signs license keys; at least 32 characters
+    #[arg(long, env = "VINZY_HMAC_KEY", value_name = "TEXT", hide_env_values = true)]
+    pub hmac_key: Option<Secret>,
+
+    /// Keys of license keys by version, as {"0":"old","1":"new"}: the highest signs, all verify; goes
+    /// before the single key
+    #[arg(long, env = "VINZY_HMAC_KEYS", value_name = "JSON", hide_env_values = true)]
+    pub hmac_keys: Option<Secret>,
+
+    /// Ed25519 seeds of 32 bytes, as base64 or hex, separated by commas: the first signs leases and
+    /// checkpoints, all verify leases
+    #[arg(long, env = "VINZY_SIGNING_KEY", value_name = "SEEDS", hide_env_values = true)]
+    pub signing_key: Option<Secret>,
+
+    /// API key of the admin
+    #[arg(long, env = "VINZY_API_KEY", value_name = "KEY", hide_env_values = true)]
+    pub api_key: Option<Secret>,
+
+    /// API key of the super-admin
+    #[arg(long, env = "VINZY_SUPER_ADMIN_KEY", value_name = "KEY", hide_env_values = true)]
+    pub super_admin_key: Option<Secret>,
+}
+
+/// How the server listens and answers.
+#[derive(Debug, Clone, Args)]
+pub struct ServerConfig {
+    /// Address to listen on
+    #[arg(long, env = "VINZY_HOST", value_name = "IP", default_value = "127.0.0.1")]
+    pub host: IpAddr,
+
+    /// Port to listen on; 0 takes a free one
+    #[arg(long, env = "VINZY_PORT", value_name = "PORT", default_value_t = 8080)]
+    pub port: u16,
+
+    /// Path before all routes, such as /licensing
+    #[arg(long, env = "VINZY_API_PREFIX", value_name = "PATH", default_value = "", value_parser = api_prefix)]
+    pub api_prefix: String,
+
+    /// Prefix of every ledger's name; fixed for a ledger once it is opened
+    #[arg(long, env = "VINZY_LEDGER_ORIGIN", value_name = "NAME", default_value = "vinzy.local",
+          value_parser = ledger_origin)]
+    pub ledger_origin: String,
+
+    /// How long a lease holds, in seconds
+    #[arg(long, env = "VINZY_LEASE_TTL", value_name = "SECONDS", default_value_t = 86_400,
+          value_parser = clap::value_parser!(u32).range(1..=315_360_000))]
+    pub lease_ttl: u32,
+
+    /// How old a node's knowledge may be for it to answer validations, in seconds
+    #[arg(long, env = "VINZY_MAX_STALENESS", value_name = "SECONDS", default_value_t = 30,
+          value_parser = clap::value_parser!(u32).range(2..=86_400))]
+    pub max_staleness: u32,
+
+    /// How validations are noted in the ledger
+    #[arg(long, env = "VINZY_VALIDATION_AUDIT", value_name = "MODE", default_value = "coalesced")]
+    pub validation_audit: ValidationAudit,
+}
+
+/// How the program tells what it does.
+#[derive(Debug, Clone, Args)]
+pub struct LogConfig {
+    /// What to log, as in RUST_LOG: error, warn, info, debug, trace, or per module
+    #[arg(long, env = "VINZY_LOG", value_name = "FILTER", default_value = "info")]
+    pub log: String,
+
+    /// How log lines look
+    #[arg(long, env = "VINZY_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
+}
+
+fn api_prefix(text: &str) -> Result<String, String> {
+    let trimmed = text.trim_end_matches('/');
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/-_.~".contains(c);
+    let valid = trimmed.is_empty()
+        || trimmed.starts_with('/') && trimmed.chars().all(plain) && !trimmed.contains("//");
+    if valid { Ok(trimmed.to_owned()) } else { Err("must be a path such as /licensing".into()) }
+}
+
+fn ledger_origin(text: &str) -> Result<String, String> {
+    let valid = (1..=200).contains(&text.len())
+        && text.chars().all(|c| c.is_ascii_graphic() && c != '+')
+        && !text.ends_with('/');
+    if valid { Ok(text.to_owned()) } else { Err("must be a name such as licenses.example.com".into()) }
+}
+
+/// Why the settings' file is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// It cannot be read.
+    #[error("cannot read {path}: {source}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It is not TOML.
+    #[error("{path} is not valid TOML: {source}")]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: Box<toml::de::Error>,
+    },
+    /// It names a setting that there is not.
+    #[error("{path} has the unknown setting {key:?}; `vinzy serve --help` lists them all")]
+    UnknownKey {
+        /// The file.
+        path: PathBuf,
+        /// The setting.
+        key: String,
+    },
+    /// A setting is not text, number or truth value.
+    #[error("{path}: the setting {key:?} must be text, a number or true or false")]
+    WrongType {
+        /// The file.
+        path: PathBuf,
+        /// The setting.
+        key: String,
+    },
+}
+
+/// Makes the file's values the defaults of `command` and all its subcommands.
+///
+/// The file is `named`, or `vinzy.toml` in the working directory if there is one. Environment variables
+/// that are set but empty count as unset, so they are taken from the command too.
+pub fn with_file(command: Command, named: Option<&Path>) -> Result<Command, FileError> {
+    let path = named.unwrap_or(Path::new(DEFAULT_FILE));
+    let values = if named.is_some() || path.exists() { read(path)? } else { toml::Table::new() };
+    let mut unused: Vec<String> = values.keys().cloned().collect();
+    let command = apply(command, &values, path, &mut unused)?;
+    match unused.into_iter().next() {
+        Some(key) => Err(FileError::UnknownKey { path: path.to_owned(), key }),
+        None => Ok(command),
+    }
+}
+
+/// The file that the command line or the environment names.
+pub fn named_file(arguments: &[OsString]) -> Option<PathBuf> {
+    let mut arguments = arguments.iter();
+    while let Some(argument) = arguments.next() {
+        if argument == "--config" {
+            return arguments.next().map(PathBuf::from);
+        }
+        if let Some(path) = argument.to_str().and_then(|text| text.strip_prefix("--config=")) {
+            return Some(path.into());
+        }
+    }
+    std::env::var_os("VINZY_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from)
+}
+
+fn read(path: &Path) -> Result<toml::Table, FileError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| FileError::Unreadable { path: path.to_owned(), source })?;
+    text.parse().map_err(|source| FileError::Malformed { path: path.to_owned(), source: Box::new(source) })
+}
+
+fn apply(
+    command: Command,
+    values: &toml::Table,
+    path: &Path,
+    unused: &mut Vec<String>,
+) -> Result<Command, FileError> {
+    let mut command = command;
+    let arguments: Vec<_> =
+        command.get_arguments().map(|argument| (argument.get_id().clone(), argument.get_env().is_some())).collect();
+    for (id, has_env) in arguments {
+        if !has_env {
+            continue;
+        }
+        let key = id.as_str();
+        let default = values.get(key).map(|value| text_of(value, key, path)).transpose()?;
+        unused.retain(|unused| unused != key);
+        command = command.mut_arg(&id, |mut argument| {
+            let set_but_empty = argument
+                .get_env()
+                .is_some_and(|name| std::env::var_os(name).is_some_and(|value| value.is_empty()));
+            if set_but_empty {
+                argument = argument.env(None::<&'static str>);
+            }
+            match default {
+                Some(default) => argument.default_value(default),
+                None => argument,
+            }
+        });
+    }
+    let names: Vec<String> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
+    for name in names {
+        let mut failure = None;
+        command = command.mut_subcommand(&name, |sub| match apply(sub.clone(), values, path, unused) {
+            Ok(sub) => sub,
+            Err(error) => {
+                failure = Some(error);
+                sub
+            }
+        });
+        if let Some(error) = failure {
+            return Err(error);
+        }
+    }
+    Ok(command)
+}
+
+fn text_of(value: &toml::Value, key: &str, path: &Path) -> Result<String, FileError> {
+    match value {
+        toml::Value::String(text) => Ok(text.clone()),
+        toml::Value::Integer(number) => Ok(number.to_string()),
+        toml::Value::Boolean(flag) => Ok(flag.to_string()),
+        // Keys by version may be written as a table.
+        toml::Value::Table(table) if key == "hmac_keys" => {
+            serde_json::to_string(table).map_err(|_| wrong_type(key, path))
+        }
+        _ => Err(wrong_type(key, path)),
+    }
+}
+
+fn wrong_type(key: &str, path: &Path) -> FileError {
+    FileError::WrongType { path: path.to_owned(), key: key.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{FromArgMatches, Parser};
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Cli {
+        #[command(flatten)]
+        server: ServerConfig,
+        #[command(flatten)]
+        secrets: SecretConfig,
+    }
+
+    fn parse(file: &str, arguments: &[&str]) -> Result<Cli, String> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("vinzy.toml");
+        std::fs::write(&path, file).unwrap();
+        let command = <Cli as clap::CommandFactory>::command();
+        let command = with_file(command, Some(&path)).map_err(|error| error.to_string())?;
+        let arguments = ["vinzy"].iter().chain(arguments);
+        let matches = command.try_get_matches_from(arguments).map_err(|error| error.to_string())?;
+        Cli::from_arg_matches(&matches).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_flag_goes_before_the_file_and_the_file_before_the_default() {
+        let cli = parse("port = 9000\nlease_ttl = 60", &["--lease-ttl", "30"]).unwrap();
+        assert_eq!((cli.server.port, cli.server.lease_ttl, cli.server.max_staleness), (9000, 30, 30));
+    }
+
+    #[test]
+    fn keys_by_version_may_be_a_table() {
+        let cli = parse("[hmac_keys]\n0 = \"old\"\n1 = \"new\"", &[]).unwrap();
+        assert_eq!(cli.secrets.hmac_keys.unwrap().expose(), r#"{"0":"old","1":"new"}"#);
+    }
+
+    #[test]
+    fn mistakes_in_the_file_are_named() {
+        assert!(parse("prot = 9000", &[]).unwrap_err().contains("\"prot\""));
+        assert!(parse("port = [1]", &[]).unwrap_err().contains("\"port\""));
+        assert!(parse("port = ", &[]).unwrap_err().contains("not valid TOML"));
+        assert!(parse("port = 99999", &[]).unwrap_err().contains("99999"));
+    }
+
+    #[test]
+    fn secrets_are_not_printed() {
+        let cli = parse("api_key = \"sesame\"", &[]).unwrap();
+        assert!(!format!("{cli:?}").contains("sesame"));
+    }
+}

@@ -1,0 +1,43 @@
+//! `GET /ledger/verify`
+
+use axum::Json;
+use axum::extract::State;
+use vinzy_client::audit as wire;
+
+use crate::app::App;
+use crate::audit::{self, Damage, HeadError, SignError};
+use crate::http::caller::{Admin, Caller};
+use crate::http::problem::Problem;
+
+/// Verify the whole ledger.
+///
+/// Walks every event: form, chain, streams, times, columns, sealed data, head and last checkpoint. When
+/// all is well, the answer holds a signed checkpoint to compare with later.
+#[utoipa::path(
+    get, path = "/ledger/verify", tag = "Audit", operation_id = "verifyLedger",
+    responses((status = 200, description = "What was found", body = wire::LedgerVerification)),
+    security(("apiKey" = []))
+)]
+pub async fn handle(
+    caller: Caller<Admin>,
+    State(app): State<App>,
+) -> Result<Json<wire::LedgerVerification>, Problem> {
+    let mut report = audit::verify_ledger(&app.pool, &caller.ledger_id, |_, _| ()).await?;
+    let mut checkpoint = None;
+    if report.damage.is_none() {
+        match audit::sign_checkpoint(&app, &caller.ledger_id).await {
+            Ok(signed) => checkpoint = Some(signed),
+            Err(fork @ SignError::Fork { signed_size }) => {
+                report.damage = Some(Damage { position: signed_size.saturating_sub(1), problem: fork.to_string() });
+            }
+            Err(SignError::Head(HeadError::Database(error))) => return Err(error.into()),
+            Err(SignError::Head(error)) => return Err(Problem::internal(&error)),
+        }
+    }
+    Ok(Json(wire::LedgerVerification {
+        verification: super::verification(report.events_checked, report.damage),
+        origin: report.origin,
+        root: report.root.to_string(),
+        checkpoint,
+    }))
+}

@@ -1,0 +1,36 @@
+//! `/audit` and `/ledger`: what happened, and the proof of it.
+
+pub mod ledger;
+pub mod list;
+pub mod verify;
+
+use vinzy_client::audit as wire;
+use vinzy_events::LicenseId;
+use vinzy_events::ledger::{Hash, LeafError};
+use vinzy_projections::StoredEvent;
+
+use crate::audit::Damage;
+
+fn entry(license_id: LicenseId, event: &StoredEvent) -> Result<wire::AuditEntry, LeafError> {
+    let leaf = event.parse_leaf()?;
+    Ok(wire::AuditEntry {
+        id: leaf.event_id.to_string(),
+        license_id: license_id.to_string(),
+        event_type: leaf.event_type,
+        actor: leaf.meta.actor.id,
+        detail: leaf.payload,
+        prev_hash: (leaf.prev != Hash::ZERO).then(|| leaf.prev.to_string()),
+        event_hash: vinzy_events::ledger::event_hash(&event.leaf).to_string(),
+        position: leaf.pos,
+        created_at: leaf.recorded_at.to_string(),
+    })
+}
+
+fn verification(events_checked: u64, damage: Option<Damage>) -> wire::Verification {
+    wire::Verification {
+        valid: damage.is_none(),
+        events_checked,
+        break_at: damage.as_ref().map(|damage| damage.position),
+        problem: damage.map(|damage| damage.problem),
+    }
+}

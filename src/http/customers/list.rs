@@ -1,0 +1,51 @@
+//! `GET /customers`
+
+use axum::extract::{OriginalUri, State};
+use vinzy_client::customers as wire;
+use vinzy_events::CustomerId;
+use vinzy_events::customer::EmailAddress;
+use vinzy_projections::{Page, customers};
+
+use crate::app::App;
+use crate::commands::customers::id_of_email;
+use crate::http::caller::{Admin, Caller};
+use crate::http::problem::Problem;
+use crate::http::query::{Listed, Query};
+
+/// List customers, oldest first.
+#[utoipa::path(
+    get, path = "/customers", tag = "Customers", operation_id = "listCustomers",
+    params(
+        ("email" = Option<String>, Query, description = "Only the customer with this address."),
+        ("page" = Option<u32>, Query, description = "Number of the page, from 1."),
+        ("page_size" = Option<u32>, Query, description = "1 to 100; 20 if left out."),
+        ("after" = Option<String>, Query, description = "The cursor from `Link`; goes before `page`."),
+    ),
+    responses((status = 200, description = "Customers, with `X-Total-Count` and `Link`", body = [wire::Customer])),
+    security(("apiKey" = []))
+)]
+pub async fn handle(
+    caller: Caller<Admin>,
+    State(app): State<App>,
+    uri: OriginalUri,
+    mut query: Query,
+) -> Result<Listed<wire::Customer>, Problem> {
+    let email = query.parse("email", "must be an e-mail address", |text| EmailAddress::parse(text).ok());
+    let request = query.page();
+    query.finish()?;
+    let ledger_id = &caller.ledger_id;
+    let by_id = match &email {
+        None => None,
+        Some(email) => match id_of_email(&app, ledger_id, email).await? {
+            None => return Ok(Listed::new(&uri, Page { rows: vec![], total: 0, next: None }, |row| row)),
+            found => found,
+        },
+    };
+    app.in_step(customers::NAME, ledger_id).await?;
+    let page = customers::list(&app.pool, ledger_id, by_id, request).await?;
+    let ids: Vec<CustomerId> = page.rows.iter().map(|row| row.id).collect();
+    let mut data = app.personal_data.current(ledger_id, &ids).await?;
+    Ok(Listed::new(&uri, page, |row| {
+        super::wire(row.id, row.created_at, data.remove(&row.id).unwrap_or_default())
+    }))
+}

@@ -1,0 +1,37 @@
+//! `/customers`.
+
+pub mod create;
+pub mod delete;
+pub mod get;
+pub mod list;
+pub mod update;
+
+use serde_json::Value;
+use vinzy_client::customers as wire;
+use vinzy_events::customer::EmailAddress;
+use vinzy_events::{CustomerId, Timestamp};
+
+use super::body::Field;
+use crate::personal_data::store::PersonalData;
+
+/// Characters of a name.
+const NAME: std::ops::RangeInclusive<usize> = 1..=255;
+/// Characters of a company.
+const COMPANY: std::ops::RangeInclusive<usize> = 0..=255;
+
+fn wire(id: CustomerId, created_at: Timestamp, data: PersonalData) -> wire::Customer {
+    wire::Customer {
+        id: id.to_string(),
+        name: data.name,
+        email: data.email,
+        company: data.company,
+        metadata: data.metadata,
+        created_at: created_at.to_string(),
+    }
+}
+
+impl Field for EmailAddress {
+    fn read(value: Value) -> Result<Self, String> {
+        Self::parse(&String::read(value)?).map_err(|error| error.to_string())
+    }
+}

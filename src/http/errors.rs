@@ -1,0 +1,135 @@
+//! Every command's refusal as a problem, in one place.
+
+use vinzy_events::customer::CustomerError;
+use vinzy_events::license::LicenseError;
+use vinzy_events::product::ProductError;
+use vinzy_events::{CustomerId, LicenseId, ProductId};
+use vinzy_projections::Behind;
+
+use super::problem::Problem;
+use super::query::Identified;
+use crate::audit::{HeadError, VerifyError};
+use crate::commands::{CommandError, LedgerError};
+use crate::personal_data::store::PersonalDataError;
+
+impl From<CommandError> for Problem {
+    fn from(error: CommandError) -> Self {
+        match error {
+            CommandError::Ledger(error) => error.into(),
+            CommandError::Product(ProductError::NotFound) => ProductId::not_found(),
+            CommandError::Customer(CustomerError::NotFound) => CustomerId::not_found(),
+            CommandError::License(LicenseError::NotFound) => LicenseId::not_found(),
+            CommandError::Product(ProductError::AlreadyExists)
+            | CommandError::Customer(CustomerError::AlreadyExists)
+            | CommandError::License(LicenseError::AlreadyExists) => {
+                Self::conflict("ALREADY_EXISTS", "The id is taken.")
+            }
+            CommandError::License(LicenseError::Revoked) => {
+                Self::conflict("LICENSE_REVOKED", "The license has been revoked, which is final.")
+            }
+            CommandError::License(LicenseError::ExpiryNotInFuture { .. }) => {
+                Self::field("expires_at", "must lie in the future")
+            }
+            CommandError::NoSuchProduct(code) => {
+                Self::not_found("PRODUCT_NOT_FOUND", format!("Product '{code}' not found"))
+            }
+            CommandError::ProductCodeTaken(code) => {
+                Self::conflict("PRODUCT_CODE_TAKEN", format!("There is a product with the code {code} already."))
+            }
+            CommandError::EmailTaken => {
+                Self::conflict("EMAIL_TAKEN", "There is a customer with this e-mail address already.")
+            }
+            CommandError::InUse { licenses } => in_use(licenses),
+            CommandError::ExpiryTooFar => Self::field("days_valid", "reaches past the year 9999"),
+            CommandError::KeyGone => Self::conflict(
+                "KEY_NO_LONGER_SHOWN",
+                "This license was issued before under the same Idempotency-Key, and the server's keys have \
+                 changed since: its license key can no longer be shown.",
+            ),
+            CommandError::PersonalData(error) => error.into(),
+            CommandError::Database(error) => database(&error),
+        }
+    }
+}
+
+fn in_use(licenses: u64) -> Problem {
+    let noun = if licenses == 1 { "license" } else { "licenses" };
+    Problem::conflict("IN_USE", format!("It is used by {licenses} {noun}. Delete them first."))
+        .with("used_by", serde_json::json!({ "licenses": licenses }))
+}
+
+impl From<LedgerError> for Problem {
+    fn from(error: LedgerError) -> Self {
+        match error {
+            LedgerError::Unavailable => Self::unavailable(
+                "LEDGER_UNAVAILABLE",
+                "The ledger cannot be written at the moment. Repeat the request, best with an Idempotency-Key.",
+                1,
+            ),
+            LedgerError::EventTooLarge => {
+                Self::field("body", "is too large: what it changes must fit into 65,535 bytes")
+            }
+            LedgerError::IdempotencyKeyReused => Self::conflict(
+                "IDEMPOTENCY_KEY_REUSED",
+                "The Idempotency-Key was used for a different request before.",
+            ),
+            LedgerError::Unreadable => Self::internal(&error),
+        }
+    }
+}
+
+impl From<Behind> for Problem {
+    fn from(error: Behind) -> Self {
+        match error {
+            Behind::Late { .. } => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "read model is behind");
+                Self::unavailable("READ_MODEL_BEHIND", "The read model has not caught up yet.", 1)
+            }
+            Behind::Database(error) => database(&error),
+        }
+    }
+}
+
+impl From<PersonalDataError> for Problem {
+    fn from(error: PersonalDataError) -> Self {
+        match error {
+            PersonalDataError::Database(error) => database(&error),
+            PersonalDataError::Unopenable(_) => Self::internal(&error),
+        }
+    }
+}
+
+impl From<VerifyError> for Problem {
+    fn from(error: VerifyError) -> Self {
+        match error {
+            VerifyError::Head(HeadError::Database(error)) => database(&error),
+            VerifyError::Head(_) => Self::internal(&error),
+        }
+    }
+}
+
+impl From<sqlx::Error> for Problem {
+    fn from(error: sqlx::Error) -> Self {
+        database(&error)
+    }
+}
+
+/// A database that cannot be reached is no fault of the program's.
+fn database(error: &sqlx::Error) -> Problem {
+    match error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => {
+            let cause: &dyn std::error::Error = error;
+            tracing::warn!(error = cause, "database cannot be reached");
+            Problem::unavailable("DATABASE_UNAVAILABLE", "The database cannot be reached at the moment.", 1)
+        }
+        _ => Problem::internal(&DatabaseFailed(error.to_string())),
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("database: {0}")]
+struct DatabaseFailed(String);

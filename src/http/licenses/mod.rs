@@ -1,0 +1,52 @@
+//! `/licenses`.
+
+pub mod create;
+pub mod delete;
+pub mod get;
+pub mod list;
+pub mod reinstate;
+pub mod renew;
+pub mod revoke;
+pub mod suspend;
+pub mod update;
+
+use std::ops::RangeInclusive;
+
+use vinzy_client::licenses as wire;
+use vinzy_events::license::LicenseState;
+use vinzy_events::{LicenseId, Timestamp};
+
+use super::body::{Fields, FromFields};
+
+/// Days that a license can be valid.
+const DAYS: RangeInclusive<u32> = 1..=36_500;
+/// Machines that a license can be limited to.
+const MACHINES: RangeInclusive<u32> = 1..=u32::MAX;
+/// Characters of a reason.
+const REASON: RangeInclusive<usize> = 0..=500;
+
+fn wire(id: LicenseId, state: LicenseState, at: Timestamp) -> wire::License {
+    wire::License {
+        id: id.to_string(),
+        status: state.status(at).as_str().to_owned(),
+        product_code: state.product_code.into(),
+        customer_id: state.customer_id.to_string(),
+        tier: state.tier,
+        machines_limit: state.machines_limit,
+        machines_used: 0,
+        expires_at: state.expires_at.map(|expiry| expiry.to_string()),
+        features: state.features,
+        entitlements: state.entitlements,
+        metadata: state.metadata,
+        created_at: state.created_at.to_string(),
+    }
+}
+
+/// Why something is done, in the vendor's words.
+pub struct Reason(Option<String>);
+
+impl FromFields for Reason {
+    fn from_fields(fields: &mut Fields) -> Option<Self> {
+        Some(Self(fields.optional_text("reason", REASON)))
+    }
+}

@@ -1,0 +1,39 @@
+//! `POST /licenses/{license_id}/revoke`
+
+use axum::Json;
+use axum::extract::State;
+use vinzy_client::licenses as wire;
+use vinzy_events::LicenseId;
+use vinzy_events::license::LicenseCommand;
+
+use super::Reason;
+use crate::app::App;
+use crate::commands::licenses;
+use crate::http::body::OptionalBody;
+use crate::http::caller::{Admin, Caller};
+use crate::http::problem::Problem;
+use crate::http::query::PathId;
+
+/// Revoke a license, for good.
+///
+/// Revoking it again changes nothing. The body may be left out.
+#[utoipa::path(
+    post, path = "/licenses/{license_id}/revoke", tag = "Licenses", operation_id = "revokeLicense",
+    params(("license_id" = String, Path, format = "uuid")),
+    request_body = Option<wire::Reason>,
+    responses(
+        (status = 200, description = "The license as it is now", body = wire::License),
+    ),
+    security(("apiKey" = []))
+)]
+pub async fn handle(
+    caller: Caller<Admin>,
+    State(app): State<App>,
+    PathId(id): PathId<LicenseId>,
+    OptionalBody(body): OptionalBody<Reason>,
+) -> Result<Json<wire::License>, Problem> {
+    let order = caller.order(&app, &body.canonical);
+    let command = LicenseCommand::Revoke { reason: body.content.0 };
+    let state = licenses::change(&app, order, id, command).await?;
+    Ok(Json(super::wire(id, state, app.clock.now())))
+}

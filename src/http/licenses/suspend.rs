@@ -1,0 +1,40 @@
+//! `POST /licenses/{license_id}/suspend`
+
+use axum::Json;
+use axum::extract::State;
+use vinzy_client::licenses as wire;
+use vinzy_events::LicenseId;
+use vinzy_events::license::LicenseCommand;
+
+use super::Reason;
+use crate::app::App;
+use crate::commands::licenses;
+use crate::http::body::OptionalBody;
+use crate::http::caller::{Admin, Caller};
+use crate::http::problem::{Problem, ProblemBody};
+use crate::http::query::PathId;
+
+/// Suspend a license.
+///
+/// Its key is refused until it is reinstated. Suspending it again changes nothing. The body may be left out.
+#[utoipa::path(
+    post, path = "/licenses/{license_id}/suspend", tag = "Licenses", operation_id = "suspendLicense",
+    params(("license_id" = String, Path, format = "uuid")),
+    request_body = Option<wire::Reason>,
+    responses(
+        (status = 200, description = "The license as it is now", body = wire::License),
+        (status = 409, description = "It has been revoked", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("apiKey" = []))
+)]
+pub async fn handle(
+    caller: Caller<Admin>,
+    State(app): State<App>,
+    PathId(id): PathId<LicenseId>,
+    OptionalBody(body): OptionalBody<Reason>,
+) -> Result<Json<wire::License>, Problem> {
+    let order = caller.order(&app, &body.canonical);
+    let command = LicenseCommand::Suspend { reason: body.content.0 };
+    let state = licenses::change(&app, order, id, command).await?;
+    Ok(Json(super::wire(id, state, app.clock.now())))
+}

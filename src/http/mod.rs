@@ -1,0 +1,67 @@
+//! The HTTP interface: one file per operation, with its request, its handler and its place in the
+//! `OpenAPI` document. Knows commands and queries; neither SQL nor the ledger.
+
+pub mod audit;
+pub mod body;
+pub mod caller;
+pub mod customers;
+pub mod errors;
+pub mod licenses;
+pub mod openapi;
+pub mod problem;
+pub mod products;
+pub mod query;
+pub mod service;
+pub mod shell;
+pub mod validate;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::App;
+
+/// All routes of the API with their descriptions.
+#[expect(deprecated, reason = "older clients still validate by GET")]
+fn api() -> OpenApiRouter<App> {
+    openapi::described()
+        .routes(routes!(products::create::handle, products::list::handle))
+        .routes(routes!(products::get::handle, products::update::handle, products::delete::handle))
+        .routes(routes!(customers::create::handle, customers::list::handle))
+        .routes(routes!(customers::get::handle, customers::update::handle, customers::delete::handle))
+        .routes(routes!(licenses::create::handle, licenses::list::handle))
+        .routes(routes!(licenses::get::handle, licenses::update::handle, licenses::delete::handle))
+        .routes(routes!(licenses::suspend::handle))
+        .routes(routes!(licenses::reinstate::handle))
+        .routes(routes!(licenses::renew::handle))
+        .routes(routes!(licenses::revoke::handle))
+        .routes(routes!(validate::handle, validate::handle_get))
+        .routes(routes!(audit::list::handle))
+        .routes(routes!(audit::verify::handle))
+        .routes(routes!(audit::ledger::handle))
+        .routes(routes!(service::jwks::handle))
+        .routes(routes!(service::health::handle))
+        .routes(routes!(service::ready::handle))
+}
+
+/// The API description, as `/openapi.json` shows it.
+pub fn description() -> utoipa::openapi::OpenApi {
+    api().into_openapi()
+}
+
+/// The whole server as a router.
+pub fn router(app: &App) -> Router {
+    let (router, description) = api().split_for_parts();
+    let router = router.merge(openapi::documents(description));
+    let router = if app.api_prefix.is_empty() {
+        router
+    } else {
+        Router::new().nest(&app.api_prefix, router)
+    };
+    router
+        .fallback(shell::no_such_route)
+        .method_not_allowed_fallback(shell::no_such_method)
+        .layer(from_fn_with_state(app.clone(), shell::surround))
+        .with_state(app.clone())
+}

@@ -1,0 +1,75 @@
+//! The `OpenAPI` document, made from the handlers, and the page that shows it.
+
+use axum::http::header;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use axum::{Json, Router};
+use utoipa::openapi::OpenApi as Description;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+use utoipa_axum::router::OpenApiRouter;
+
+use super::problem::ProblemBody;
+use crate::app::App;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Vinzy-Engine",
+        description = "Licenses for software, on a ledger that anyone can verify.\n\n\
+            Times are RFC 3339 in UTC, ids are UUIDs. Lists are plain arrays with `X-Total-Count` and `Link`. \
+            Errors are RFC 9457 problem documents. A POST or PATCH with an `Idempotency-Key` is safe to repeat. \
+            Once a change is answered, every later read shows it.",
+        license(name = "AGPL-3.0-only", identifier = "AGPL-3.0-only"),
+    ),
+    tags(
+        (name = "Products", description = "What is sold"),
+        (name = "Customers", description = "To whom"),
+        (name = "Licenses", description = "What they may do with it"),
+        (name = "Validation", description = "What applications in the field ask"),
+        (name = "Audit", description = "What happened, and the proof of it"),
+        (name = "Service", description = "The server itself"),
+    ),
+    components(schemas(ProblemBody)),
+    modifiers(&ApiKeys)
+)]
+struct Document;
+
+struct ApiKeys;
+
+impl Modify for ApiKeys {
+    fn modify(&self, document: &mut Description) {
+        let scheme = SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("X-Vinzy-Api-Key")));
+        document.components.get_or_insert_default().add_security_scheme("apiKey", scheme);
+    }
+}
+
+/// A router whose routes will be described.
+pub(super) fn described() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(Document::openapi())
+}
+
+/// `/openapi.json`, and `/docs` to read it.
+pub(super) fn documents(description: Description) -> Router<App> {
+    let json = Json(description);
+    Router::new()
+        .route("/openapi.json", get(move || std::future::ready(json.clone())))
+        .route("/docs", get(page))
+        .route("/docs/docs.js", get(script))
+        .route("/docs/docs.css", get(style))
+}
+
+async fn page() -> impl IntoResponse {
+    let policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+                  base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    let headers = [(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CONTENT_SECURITY_POLICY, policy)];
+    (headers, include_str!("docs/index.html"))
+}
+
+async fn script() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/javascript; charset=utf-8")], include_str!("docs/docs.js"))
+}
+
+async fn style() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("docs/docs.css"))
+}

@@ -1,0 +1,36 @@
+//! `GET /products`
+
+use axum::extract::{OriginalUri, State};
+use vinzy_client::products as wire;
+use vinzy_projections::products;
+
+use crate::app::App;
+use crate::http::caller::{Admin, Caller};
+use crate::http::problem::Problem;
+use crate::http::query::{Listed, Query};
+
+/// List products, oldest first.
+#[utoipa::path(
+    get, path = "/products", tag = "Products", operation_id = "listProducts",
+    params(
+        ("code" = Option<String>, Query, description = "Only the product with this code."),
+        ("page" = Option<u32>, Query, description = "Number of the page, from 1."),
+        ("page_size" = Option<u32>, Query, description = "1 to 100; 20 if left out."),
+        ("after" = Option<String>, Query, description = "The cursor from `Link`; goes before `page`."),
+    ),
+    responses((status = 200, description = "Products, with `X-Total-Count` and `Link`", body = [wire::Product])),
+    security(("apiKey" = []))
+)]
+pub async fn handle(
+    caller: Caller<Admin>,
+    State(app): State<App>,
+    uri: OriginalUri,
+    mut query: Query,
+) -> Result<Listed<wire::Product>, Problem> {
+    let code = query.get("code").map(str::to_owned);
+    let request = query.page();
+    query.finish()?;
+    app.in_step(products::NAME, &caller.ledger_id).await?;
+    let page = products::list(&app.pool, &caller.ledger_id, code.as_deref(), request).await?;
+    Ok(Listed::new(&uri, page, |row| super::wire(row.id, row.state)))
+}

@@ -1,0 +1,160 @@
+//! Paths and query strings: ids, filters and paging.
+
+use std::str::FromStr;
+
+use axum::extract::{FromRequestParts, OriginalUri, Path};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use vinzy_events::{CustomerId, LicenseId, ProductId};
+use vinzy_projections::{Page, PageRequest, Start};
+
+use super::problem::{FieldError, Problem};
+
+/// Rows of a page when nothing is said.
+const DEFAULT_PAGE_SIZE: u32 = 20;
+/// Rows of a page at most.
+const MAX_PAGE_SIZE: u32 = 100;
+
+/// What an id in a path is the id of.
+pub trait Identified: FromStr + Send {
+    /// The problem when there is none with an id; an id that is no UUID is the same.
+    fn not_found() -> Problem;
+}
+
+impl Identified for ProductId {
+    fn not_found() -> Problem {
+        Problem::not_found("PRODUCT_NOT_FOUND", "Product not found")
+    }
+}
+
+impl Identified for CustomerId {
+    fn not_found() -> Problem {
+        Problem::not_found("CUSTOMER_NOT_FOUND", "Customer not found")
+    }
+}
+
+impl Identified for LicenseId {
+    fn not_found() -> Problem {
+        Problem::not_found("LICENSE_NOT_FOUND", "License not found")
+    }
+}
+
+/// The id in a path.
+pub struct PathId<T>(pub T);
+
+impl<T: Identified, S: Send + Sync> FromRequestParts<S> for PathId<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Path(id): Path<String> =
+            Path::from_request_parts(parts, state).await.map_err(|_| T::not_found())?;
+        id.parse().map(Self).map_err(|_| T::not_found())
+    }
+}
+
+/// The query string, pair by pair.
+pub struct Query {
+    pairs: Vec<(String, String)>,
+    errors: Vec<FieldError>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Query {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let query = parts.uri.query().unwrap_or_default();
+        let pairs: Vec<(String, String)> =
+            form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        // PostgreSQL cannot hold U+0000 in text, not even to compare it.
+        match pairs.iter().find(|(name, value)| name.contains('\0') || value.contains('\0')) {
+            Some((name, _)) => Err(Problem::field(&name.replace('\0', ""), "holds the NUL character")),
+            None => Ok(Self { pairs, errors: vec![] }),
+        }
+    }
+}
+
+impl Query {
+    /// The value of a parameter; an empty one is as good as none.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        let value = self.pairs.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str());
+        value.filter(|value| !value.is_empty())
+    }
+
+    /// A parameter of a type, with what it must be.
+    pub fn parse<T>(&mut self, name: &str, must: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
+        let value = self.get(name)?;
+        let parsed = parse(value);
+        if parsed.is_none() {
+            self.errors.push(FieldError { field: name.to_owned(), message: must.to_owned() });
+        }
+        parsed
+    }
+
+    /// Which part of a list is asked for.
+    pub fn page(&mut self) -> PageRequest {
+        let in_range = |value: &str| value.parse().ok().filter(|size| (1..=MAX_PAGE_SIZE).contains(size));
+        let must = "must be between 1 and 100";
+        let size = self
+            .parse("page_size", must, in_range)
+            .or_else(|| self.parse("limit", must, in_range))
+            .unwrap_or(DEFAULT_PAGE_SIZE);
+        let position = |value: &str| value.parse::<u64>().ok().filter(|after| i64::try_from(*after).is_ok());
+        let start = match self.parse("after", "must be a cursor from the Link header", position) {
+            Some(after) => Start::After(after),
+            None => Start::Offset(u64::from(self.page_number() - 1) * u64::from(size)),
+        };
+        PageRequest { start, size }
+    }
+
+    /// Ends the reading: every parameter that was wrong is told at once.
+    pub fn finish(self) -> Result<(), Problem> {
+        if self.errors.is_empty() { Ok(()) } else { Err(Problem::unprocessable(self.errors)) }
+    }
+
+    fn page_number(&mut self) -> u32 {
+        let positive = |value: &str| value.parse().ok().filter(|page| *page >= 1);
+        self.parse("page", "must be a whole number of at least 1", positive).unwrap_or(1)
+    }
+}
+
+/// A page of a list as a plain array, with `X-Total-Count` and `Link`.
+pub struct Listed<T> {
+    headers: HeaderMap,
+    rows: Vec<T>,
+}
+
+impl<T> Listed<T> {
+    /// A page, with links that keep the request's other parameters.
+    pub fn new<R>(uri: &OriginalUri, page: Page<R>, wire: impl FnMut(R) -> T) -> Self {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-total-count", page.total.into());
+        let mut links = vec![link(uri, None, "first")];
+        links.extend(page.next.map(|after| link(uri, Some(after), "next")));
+        if let Ok(links) = HeaderValue::try_from(links.join(", ")) {
+            headers.insert(header::LINK, links);
+        }
+        Self { headers, rows: page.rows.into_iter().map(wire).collect() }
+    }
+}
+
+impl<T: Serialize> IntoResponse for Listed<T> {
+    fn into_response(self) -> Response {
+        (self.headers, axum::Json(self.rows)).into_response()
+    }
+}
+
+fn link(uri: &OriginalUri, after: Option<u64>, relation: &str) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    let kept = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes())
+        .filter(|(name, _)| name != "page" && name != "after");
+    query.extend_pairs(kept);
+    if let Some(after) = after {
+        query.append_pair("after", &after.to_string());
+    }
+    let query = query.finish();
+    let separator = if query.is_empty() { "" } else { "?" };
+    format!("<{}{separator}{query}>; rel=\"{relation}\"", uri.path())
+}
+

@@ -1,0 +1,43 @@
+//! `GET /ready`
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use vinzy_client::service as wire;
+use vinzy_projections::{Status, statuses};
+
+use crate::app::App;
+
+/// How many events a read model may lack and still count as in step.
+const MAX_LAG: u64 = 10_000;
+
+/// Say whether requests can be served.
+///
+/// 503 when the database does not answer, or a read model is parked or far behind.
+#[utoipa::path(
+    get, path = "/ready", tag = "Service", operation_id = "ready",
+    responses(
+        (status = 200, description = "They can", body = wire::Readiness),
+        (status = 503, description = "They cannot", body = wire::Readiness),
+    )
+)]
+pub async fn handle(State(app): State<App>) -> (StatusCode, Json<wire::Readiness>) {
+    let statuses = statuses(&app.pool).await;
+    let database = statuses.is_ok();
+    let projections: Vec<_> = statuses.unwrap_or_default().into_iter().map(projection).collect();
+    let in_step = projections.iter().all(|one| one.parked_reason.is_none() && one.lag <= MAX_LAG);
+    let ready = database && in_step;
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let text = if ready { "ready" } else { "not ready" };
+    (status, Json(wire::Readiness { status: text.to_owned(), database, projections }))
+}
+
+fn projection(status: Status) -> wire::ProjectionStatus {
+    wire::ProjectionStatus {
+        lag: status.size.saturating_sub(status.position),
+        name: status.projection,
+        ledger_id: status.ledger_id,
+        position: status.position,
+        parked_reason: status.parked_reason,
+    }
+}

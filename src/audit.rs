@@ -61,3 +61,8 @@ pub async fn verify_ledger(
 pub async fn sign_checkpoint(app: &App, ledger_id: &str) -> Result<String, SignError> {
     checkpoint::sign(&app.pool, ledger_id, &app.checkpoint_key).await
 }
+
+/// The ids of all ledgers of a database.
+pub async fn ledgers(pool: &PgPool) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar!("SELECT ledger_id FROM ledgers ORDER BY ledger_id").fetch_all(pool).await
+}

@@ -2,12 +2,15 @@
 
 pub mod app;
 pub mod audit;
+pub mod cli;
 pub mod clock;
 pub mod commands;
 pub mod config;
 pub mod directory;
+pub mod embedded_postgres;
 pub mod http;
 pub mod ledger;
 pub mod personal_data;
+pub mod privileges;
 pub mod secrets;
 pub mod validation;

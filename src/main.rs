@@ -1,2 +1,7 @@
-//! vinzy
-fn main() {}
+//! `vinzy`: the server and its tools.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    vinzy_engine::cli::run()
+}

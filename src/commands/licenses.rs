@@ -133,17 +133,22 @@ async fn issued_key(
     code: &ProductCode,
     entropy: [u8; 15],
 ) -> Result<LicenseKey, CommandError> {
-    let digests = sqlx::query_scalar!(
-        "SELECT key_digest FROM license_keys WHERE license_id = $1",
-        id.as_uuid()
-    )
-    .fetch_all(&app.pool)
-    .await?;
-    app.key_ring
+    let candidates: Vec<LicenseKey> = app
+        .key_ring
         .versions()
         .filter_map(|version| app.key_ring.generate_with(version, code.as_str(), entropy))
-        .find(|key| digests.iter().any(|digest| digest == KeyDigest::of(key.as_str()).as_bytes()))
-        .ok_or(CommandError::KeyGone)
+        .collect();
+    let digests: Vec<Vec<u8>> =
+        candidates.iter().map(|key| KeyDigest::of(key.as_str()).as_bytes().to_vec()).collect();
+    let found = sqlx::query_scalar!(
+        "SELECT key_digest FROM license_keys WHERE key_digest = ANY($1) AND license_id = $2",
+        &digests,
+        id.as_uuid(),
+    )
+    .fetch_optional(&app.pool)
+    .await?;
+    let index = digests.iter().position(|digest| Some(digest) == found.as_ref());
+    index.and_then(|index| candidates.into_iter().nth(index)).ok_or(CommandError::KeyGone)
 }
 
 /// Issues a license of an existing product to an existing customer.

@@ -11,6 +11,7 @@ pub mod openapi;
 pub mod problem;
 pub mod products;
 pub mod query;
+pub mod server;
 pub mod service;
 pub mod shell;
 pub mod validate;

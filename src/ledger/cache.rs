@@ -9,16 +9,16 @@ use vinzy_projections::event_log::DecodeError;
 
 /// Names a stream within a ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct StreamKey {
+pub(super) struct StreamKey {
     /// The aggregate's type.
-    pub stream_type: &'static str,
+    pub(super) stream_type: &'static str,
     /// The aggregate's id.
-    pub stream_id: String,
+    pub(super) stream_id: String,
 }
 
 impl StreamKey {
     /// The stream of aggregate `A` with `id`.
-    pub fn of<A: StreamAggregate>(id: impl ToString) -> Self {
+    pub(super) fn of<A: StreamAggregate>(id: impl ToString) -> Self {
         Self { stream_type: A::TYPE, stream_id: id.to_string() }
     }
 }
@@ -33,7 +33,7 @@ pub struct Versioned<A> {
 }
 
 /// A [`Versioned`] aggregate of any type.
-pub(super) trait CachedStream: Send {
+pub(super) trait CachedStream: Send + Sync {
     fn as_any(&self) -> &dyn Any;
 
     fn seq(&self) -> u64;

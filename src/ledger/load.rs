@@ -1,5 +1,7 @@
 //! Cold loads: an aggregate from its snapshot and the events after it, through `postgres-es`.
 
+use std::sync::Arc;
+
 use cqrs_es::EventEnvelope;
 use cqrs_es::persist::{PersistedEventRepository, PersistenceError};
 use postgres_es::PostgresEventRepository;
@@ -12,7 +14,7 @@ use super::operation::{BoxFuture, BoxedStream, LedgerError, StreamPoint};
 
 /// Loads a stream of a type that the caller need not know.
 pub(super) type StreamLoader =
-    for<'a> fn(&'a StreamStore, &'a str) -> BoxFuture<'a, Result<BoxedStream, LedgerError>>;
+    fn(Arc<StreamStore>, String) -> BoxFuture<'static, Result<BoxedStream, LedgerError>>;
 
 /// Reads the streams of one ledger.
 pub struct StreamStore {
@@ -69,11 +71,11 @@ impl StreamStore {
     }
 }
 
-pub(super) fn load_boxed<'a, A: StreamAggregate>(
-    store: &'a StreamStore,
-    id: &'a str,
-) -> BoxFuture<'a, Result<BoxedStream, LedgerError>> {
-    Box::pin(async move { Ok(Box::new(store.load::<A>(id).await?) as BoxedStream) })
+pub(super) fn load_boxed<A: StreamAggregate>(
+    store: Arc<StreamStore>,
+    id: String,
+) -> BoxFuture<'static, Result<BoxedStream, LedgerError>> {
+    Box::pin(async move { Ok(Box::new(store.load::<A>(&id).await?) as BoxedStream) })
 }
 
 fn told(error: &PersistenceError) -> LedgerError {

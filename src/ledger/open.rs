@@ -73,7 +73,8 @@ pub async fn open(
     .rows_affected();
     if inserted == 1 {
         let (event, head) = first_event(&opening.origin, &verifier_key, clock.now(), entropy)?;
-        let rows = Rows { events: vec![event], ..Rows::default() };
+        let mut rows = Rows::default();
+        rows.events.push(event);
         rows.write(&mut tx, &opening.ledger_id, head.last_recorded_at).await?;
         head::advance(&mut tx, &opening.ledger_id, &head).await?;
         tx.commit().await?;

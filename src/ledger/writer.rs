@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use futures::FutureExt;
 use futures::stream::{self, StreamExt};
 use sqlx::{PgConnection, PgPool};
 use tokio::sync::{mpsc, oneshot};
@@ -14,8 +15,8 @@ use super::batch::{Batch, Known};
 use super::cache::{StreamCache, StreamKey};
 use super::feed::Feed;
 use super::head::{self, HeadError};
-use super::load::StreamStore;
-use super::operation::{Context, Idempotency, LedgerError, Needs, Operation, Outcome, StreamPoint};
+use super::load::{StreamLoader, StreamStore};
+use super::operation::{BoxedStream, Context, Idempotency, LedgerError, Needs, Operation, Outcome, StreamPoint};
 use crate::clock::{Clock, Entropy};
 
 /// Operations per transaction, at most.
@@ -96,7 +97,7 @@ impl<O: Operation> Pending<O> {
 pub(super) struct Writer {
     pub(super) pool: PgPool,
     pub(super) ledger_id: String,
-    pub(super) store: StreamStore,
+    pub(super) store: Arc<StreamStore>,
     pub(super) feed: Arc<Feed>,
     pub(super) clock: Clock,
     pub(super) entropy: Entropy,
@@ -113,7 +114,7 @@ impl Writer {
         clock: Clock,
         entropy: Entropy,
     ) -> Self {
-        let store = StreamStore::new(pool.clone(), &ledger_id);
+        let store = Arc::new(StreamStore::new(pool.clone(), &ledger_id));
         let cache = StreamCache::new(CACHED_STREAMS);
         Self { pool, ledger_id, store, feed, clock, entropy, followed: 0, cache }
     }
@@ -152,16 +153,16 @@ impl Writer {
             let mut conn = self.pool.acquire().await.map_err(unavailable)?;
             self.followed = event_log::size(&mut conn, &self.ledger_id).await.map_err(unavailable)?;
         }
-        let missing: HashMap<&StreamKey, _> = needs
+        let missing: HashMap<StreamKey, StreamLoader> = needs
             .streams
             .iter()
             .filter(|(key, _)| !self.cache.contains(key))
-            .map(|(key, loader)| (key, *loader))
+            .map(|(key, loader)| (key.clone(), *loader))
             .collect();
-        let store = &self.store;
-        let loads = missing.into_iter().map(|(key, load)| async move {
-            load(store, &key.stream_id).await.map(|stream| (key.clone(), stream))
-        });
+        let mut loads = vec![];
+        for (key, load) in missing {
+            loads.push(load_stream(Arc::clone(&self.store), key, load).boxed());
+        }
         let loaded: Vec<_> = stream::iter(loads).buffer_unordered(PARALLEL_LOADS).collect().await;
         for stream in loaded {
             let (key, stream) = stream?;
@@ -334,6 +335,15 @@ impl Writer {
             })
             .collect())
     }
+}
+
+async fn load_stream(
+    store: Arc<StreamStore>,
+    key: StreamKey,
+    load: StreamLoader,
+) -> Result<(StreamKey, BoxedStream), LedgerError> {
+    let stream = load(store, key.stream_id.clone()).await?;
+    Ok((key, stream))
 }
 
 fn idempotency_keys(queued: &[Box<dyn Queued>]) -> Vec<String> {

@@ -1,0 +1,79 @@
+//! `vinzy validate`, and the keys that it and `generate` work with
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::path::PathBuf;
+
+use clap::Args;
+use vinzy_events::key::{KeyRing, normalise};
+
+use super::Answer;
+use crate::config::Secret;
+
+/// The HMAC keys, from settings or from the secrets that a server in development has generated.
+#[derive(Debug, Args)]
+pub(super) struct RingConfig {
+    /// The key that signs license keys
+    #[arg(long, env = "VINZY_HMAC_KEY", value_name = "TEXT", hide_env_values = true)]
+    hmac_key: Option<Secret>,
+
+    /// Keys of license keys by version, as {"0":"old","1":"new"}
+    #[arg(long, env = "VINZY_HMAC_KEYS", value_name = "JSON", hide_env_values = true)]
+    hmac_keys: Option<Secret>,
+
+    /// Directory in which a server in development keeps its generated secrets
+    #[arg(long, env = "VINZY_DATA_DIR", value_name = "DIR", default_value = "./data")]
+    data_dir: PathBuf,
+}
+
+impl RingConfig {
+    pub(super) fn load(&self) -> Result<KeyRing, Box<dyn Error>> {
+        if let Some(keys) = &self.hmac_keys {
+            return Ok(KeyRing::from_json(keys.expose())?);
+        }
+        let key = match &self.hmac_key {
+            Some(key) => key.expose().to_owned(),
+            None => self.kept()?,
+        };
+        Ok(KeyRing::try_new(BTreeMap::from([(0, key)]))?)
+    }
+
+    fn kept(&self) -> Result<String, Box<dyn Error>> {
+        let path = self.data_dir.join("secrets.toml");
+        let missing = |cause: &dyn std::fmt::Display| {
+            format!("no key: set VINZY_HMAC_KEY or VINZY_HMAC_KEYS, or name the server's data directory ({}: {cause})", path.display())
+        };
+        let text = std::fs::read_to_string(&path).map_err(|error| missing(&error))?;
+        let secrets: toml::Table = text.parse().map_err(|error: toml::de::Error| missing(&error))?;
+        let key = secrets.get("hmac_key").and_then(toml::Value::as_str);
+        Ok(key.ok_or_else(|| missing(&"no hmac_key in it"))?.to_owned())
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Says whether the key was made with one of the keys given. Whether there is a license \
+                        for it, and in which state, only the server knows: `POST /validate`.\n\n\
+                        Exit code 0: it was. 1: it was not.")]
+pub(super) struct Validate {
+    /// The license key; `-` reads it from standard input, where it leaves no trace in the shell's history
+    key: String,
+
+    #[command(flatten)]
+    ring: RingConfig,
+}
+
+impl Validate {
+    pub(super) fn run(self) -> Result<Answer, Box<dyn Error>> {
+        let text = if self.key == "-" { std::io::read_to_string(std::io::stdin())? } else { self.key };
+        match self.ring.load()?.check(&normalise(&text)) {
+            Ok(checked) => {
+                println!("VALID (key version {})", checked.version);
+                Ok(Answer::Yes)
+            }
+            Err(error) => {
+                println!("{}: {error}", error.code());
+                Ok(Answer::No)
+            }
+        }
+    }
+}

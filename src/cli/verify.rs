@@ -1,0 +1,80 @@
+//! `vinzy verify`
+
+use std::error::Error;
+use std::io::IsTerminal;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use sqlx::PgPool;
+
+use super::Answer;
+use super::store::with_store;
+use crate::audit;
+use crate::config::DatabaseConfig;
+
+#[derive(Debug, Args)]
+#[command(after_help = "Walks every event: that it parses, is canonical, was built on the one before, is the next \
+                        of its stream, is no older than the one before, is of a known type; that every column \
+                        beside it says the same; that sealed data are what the event commits to; that the head \
+                        and the last checkpoint fit. Reads only, also beside a running server on the same \
+                        VINZY_DB_URL.\n\n\
+                        Exit code 0: all is as it was recorded. 1: it is not, and the first bad position is named.")]
+pub(super) struct Verify {
+    /// Verify only this ledger; all of the database if left out
+    #[arg(long, value_name = "ID")]
+    ledger: Option<String>,
+
+    #[command(flatten)]
+    database: DatabaseConfig,
+}
+
+impl Verify {
+    pub(super) fn run(self, data_dir_given: bool) -> Result<Answer, Box<dyn Error>> {
+        let wanted = self.ledger;
+        with_store(self.database, data_dir_given, |pool| async move {
+            let ledgers = match wanted {
+                Some(ledger) => vec![ledger],
+                None => audit::ledgers(&pool).await?,
+            };
+            if ledgers.is_empty() {
+                println!("there is no ledger in this database");
+            }
+            let mut all_good = true;
+            for ledger in ledgers {
+                all_good &= verify(&pool, &ledger).await?;
+            }
+            Ok(if all_good { Answer::Yes } else { Answer::No })
+        })
+    }
+}
+
+async fn verify(pool: &PgPool, ledger_id: &str) -> Result<bool, Box<dyn Error>> {
+    let bar = progress_bar(ledger_id);
+    let report = audit::verify_ledger(pool, ledger_id, |done, size| {
+        bar.set_length(size);
+        bar.set_position(done);
+    })
+    .await?;
+    bar.finish_and_clear();
+    let origin = &report.origin;
+    match report.damage {
+        None => {
+            println!("{origin}: {} events verified, root {}", report.events_checked, report.root);
+            Ok(true)
+        }
+        Some(damage) => {
+            println!("{origin}: BROKEN at position {}: {}", damage.position, damage.problem);
+            println!("{origin}: {} of {} events before that are good", report.events_checked, report.size);
+            Ok(false)
+        }
+    }
+}
+
+fn progress_bar(ledger_id: &str) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} events, {per_sec}, {eta} left")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(0).with_style(style).with_prefix(ledger_id.to_owned())
+}

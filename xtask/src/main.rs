@@ -1,2 +1,62 @@
-//! xtask
-fn main() {}
+//! `cargo xtask …`: everything that a person would otherwise have to set up or remember.
+
+mod checks;
+mod database;
+mod serve;
+mod setup;
+mod shell;
+mod sqlx;
+mod wasm;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Set-up, checks and generated files of this workspace.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+enum Task {
+    /// Do all the set-up, build, and start the server on its private database
+    Serve {
+        /// Arguments for `vinzy serve`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Do all the set-up and run every check: what CI runs
+    Test,
+    /// The same as `test`
+    Check,
+    /// Check that the domain crate builds for the browser
+    Wasm,
+    #[command(flatten)]
+    Generated(Generated),
+}
+
+#[derive(Subcommand)]
+enum Generated {
+    /// Write the committed descriptions of all SQL statements (`.sqlx/`) again
+    Sqlx {
+        /// Only say whether they are up to date
+        #[arg(long)]
+        check: bool,
+    },
+    /// Write the committed `OpenAPI` document (`docs/openapi.json`) again
+    Openapi,
+}
+
+fn main() -> ExitCode {
+    let done = match Task::parse() {
+        Task::Serve { arguments } => serve::run(&arguments),
+        Task::Test | Task::Check => checks::run_all(),
+        Task::Wasm => wasm::check(),
+        Task::Generated(Generated::Sqlx { check }) => sqlx::run(check),
+        Task::Generated(Generated::Openapi) => checks::write_openapi(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Everything that must hold before a change lands.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::shell::{cargo, root, run, step};
+use crate::{setup, sqlx, wasm};
+
+const CARGO_DENY: &str = "0.20.2";
+const CARGO_MACHETE: &str = "0.9.2";
+
+/// Runs every check, the quick ones first; stops at the first that fails.
+pub(crate) fn run_all() -> Result<()> {
+    step("set-up", setup::postgres)?;
+    step("format", || run(&mut cargo(["fmt", "--all", "--check"])))?;
+    step("lints", || {
+        let lints = ["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"];
+        run(&mut cargo(lints))
+    })?;
+    step("wasm", wasm::check)?;
+    step("build", || run(&mut cargo(["build", "--quiet", "--workspace", "--all-targets"])))?;
+    step("statements described", || sqlx::run(true))?;
+    step("tests", || run(&mut cargo(["test", "--workspace"])))?;
+    step("documentation", || {
+        let doc = ["doc", "--quiet", "--workspace", "--no-deps", "--document-private-items"];
+        run(cargo(doc).env("RUSTDOCFLAGS", "-D warnings"))
+    })?;
+    step("unused dependencies", || {
+        let machete = setup::cargo_tool("cargo-machete", CARGO_MACHETE)?;
+        run(Command::new(machete).current_dir(root()))
+    })?;
+    step("licenses and sources of dependencies", deny)?;
+    println!("\nEverything holds.");
+    Ok(())
+}
+
+/// Known vulnerabilities are looked up where the database of advisories can be fetched.
+fn deny() -> Result<()> {
+    let deny = setup::cargo_tool("cargo-deny", CARGO_DENY)?;
+    let check = |what: &[&str]| {
+        let mut command = Command::new(&deny);
+        command.arg("check").args(what).current_dir(root());
+        command
+    };
+    run(&mut check(&["bans", "licenses", "sources"]))?;
+    let fetched = crate::shell::succeeds(
+        Command::new("timeout").arg("60").arg(&deny).args(["fetch", "db"]).current_dir(root()),
+    );
+    if !fetched {
+        println!("    the database of advisories cannot be fetched here: known vulnerabilities are not looked up");
+        return Ok(());
+    }
+    run(&mut check(&["advisories"]))
+}
+
+/// Writes the `OpenAPI` document: its test does when it is told to.
+pub(crate) fn write_openapi() -> Result<()> {
+    run(cargo(["test", "--test", "it", "openapi"]).env("UPDATE_SNAPSHOTS", "1"))
+}

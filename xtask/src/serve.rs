@@ -1,0 +1,20 @@
+//! `cargo xtask serve`
+
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+use crate::setup;
+use crate::shell::{cargo, root, target};
+
+/// Sets up, builds, and becomes the server.
+pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    setup::postgres()?;
+    println!("Building the server; the first time takes some minutes.");
+    crate::shell::run(&mut cargo(["build", "--quiet", "--bin", "vinzy"]))?;
+    let mut server = Command::new(target().join("debug/vinzy"));
+    // Replaces this process, so that signals reach the server itself.
+    let error = server.arg("serve").args(arguments).current_dir(root()).exec();
+    bail!("the server could not be started: {error}")
+}

@@ -55,6 +55,7 @@ pub(super) fn documents(description: Description) -> Router<App> {
     Router::new()
         .route("/openapi.json", get(move || std::future::ready(json.clone())))
         .route("/docs", get(page))
+        .route("/docs/problems", get(page))
         .route("/docs/docs.js", get(script))
         .route("/docs/docs.css", get(style))
 }

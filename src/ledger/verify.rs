@@ -8,7 +8,7 @@ use vinzy_events::LicenseId;
 use vinzy_events::ledger::{ChainVerifier, Finding, Hash, Head as ExpectedHead, Leaf, event_hash};
 use vinzy_events::stream::is_known_event;
 use vinzy_projections::StoredEvent;
-use vinzy_projections::event_log::{self, LicenseHistory, Span, signed, unsigned};
+use vinzy_projections::event_log::{self, LicenseHistory, Span, signed as column, unsigned};
 
 use super::head::{self, HeadError};
 
@@ -73,6 +73,7 @@ pub async fn ledger(
     let mut tx = conn.begin().await?;
     sqlx::query!("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY").execute(&mut *tx).await?;
     let head = head::read(&mut tx, ledger_id).await?;
+    let signed = signed(&mut tx, ledger_id).await?;
     let mut verifier = ChainVerifier::new(head.origin.clone(), is_known_event);
     let mut damage: Option<Damage> = None;
     let mut from = 0;
@@ -84,7 +85,8 @@ pub async fn ledger(
         from = last.position + 1;
         let ciphertexts = ciphertexts(&mut tx, ledger_id, &events).await?;
         for event in &events {
-            if let Err(found) = check(&mut verifier, event, &ciphertexts) {
+            let checked = check(&mut verifier, event, &ciphertexts);
+            if let Err(found) = checked.and_then(|()| signed.check_passing(&verifier)) {
                 damage = Some(found);
                 break 'walk;
             }
@@ -97,7 +99,7 @@ pub async fn ledger(
         damage = verifier.finish(&expected).err().map(Damage::from);
     }
     if damage.is_none() {
-        damage = check_signed(&mut tx, ledger_id, &verifier).await?;
+        damage = signed.check_end(&verifier).err();
     }
     Ok(Report {
         origin: head.origin,
@@ -139,8 +141,8 @@ async fn ciphertexts(
         "SELECT position, path, ciphertext FROM sealed_values
          WHERE ledger_id = $1 AND position BETWEEN $2 AND $3",
         ledger_id,
-        signed(first.position),
-        signed(last.position),
+        column(first.position),
+        column(last.position),
     )
     .fetch_all(conn)
     .await?;
@@ -153,20 +155,42 @@ async fn ciphertexts(
         .collect())
 }
 
-/// The last checkpoint signed must be one of a ledger that this one continues.
-async fn check_signed(
-    conn: &mut PgConnection,
-    ledger_id: &str,
-    verifier: &ChainVerifier,
-) -> sqlx::Result<Option<Damage>> {
-    let row = sqlx::query!("SELECT signed_size FROM ledgers WHERE ledger_id = $1", ledger_id)
+/// The last checkpoint signed, as the ledger's row holds it.
+struct Signed {
+    size: u64,
+    frontier: Vec<u8>,
+}
+
+async fn signed(conn: &mut PgConnection, ledger_id: &str) -> sqlx::Result<Signed> {
+    let row = sqlx::query!("SELECT signed_size, signed_frontier FROM ledgers WHERE ledger_id = $1", ledger_id)
         .fetch_one(conn)
         .await?;
-    let signed_size = row.signed_size.map_or(0, unsigned);
-    Ok((signed_size > verifier.size()).then(|| Damage {
-        position: verifier.size(),
-        problem: format!("a checkpoint of {signed_size} events was signed, but the ledger ends before that"),
-    }))
+    Ok(Signed {
+        size: row.signed_size.map_or(0, unsigned),
+        frontier: row.signed_frontier.unwrap_or_default(),
+    })
+}
+
+impl Signed {
+    /// Compares with the walk as it passes the checkpoint's size: history up to there must be the same.
+    fn check_passing(&self, verifier: &ChainVerifier) -> Result<(), Damage> {
+        let size = self.size;
+        if size == 0 || verifier.size() != size || verifier.frontier().to_bytes() == self.frontier {
+            return Ok(());
+        }
+        let problem = format!("history up to here is not the one that the checkpoint of {size} events was signed over");
+        Err(Damage { position: size - 1, problem })
+    }
+
+    /// The ledger must not end before its last checkpoint.
+    fn check_end(&self, verifier: &ChainVerifier) -> Result<(), Damage> {
+        let size = self.size;
+        if size <= verifier.size() {
+            return Ok(());
+        }
+        let problem = format!("a checkpoint of {size} events was signed, but the ledger ends before that");
+        Err(Damage { position: verifier.size(), problem })
+    }
 }
 
 /// What a walk over one license's events found.
@@ -246,7 +270,7 @@ async fn followers(
     ledger_id: &str,
     events: &[StoredEvent],
 ) -> sqlx::Result<HashMap<u64, Vec<u8>>> {
-    let positions: Vec<i64> = events.iter().map(|event| signed(event.position + 1)).collect();
+    let positions: Vec<i64> = events.iter().map(|event| column(event.position + 1)).collect();
     let rows = sqlx::query!(
         "SELECT position, leaf FROM events WHERE ledger_id = $1 AND position = ANY($2)",
         ledger_id,

@@ -1,0 +1,31 @@
+//! The API's description is generated; a changed contract shows as a difference of a committed file.
+
+use crate::support::TestApp;
+
+const COMMITTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/openapi.json");
+
+#[test]
+fn openapi_document_is_the_committed_one() {
+    let document = vinzy_engine::http::description().to_pretty_json().unwrap() + "\n";
+    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+        std::fs::write(COMMITTED, &document).unwrap();
+    }
+    let committed = std::fs::read_to_string(COMMITTED).unwrap_or_default();
+    assert!(document == committed, "docs/openapi.json is not up to date: run `cargo xtask openapi` and look at the difference");
+}
+
+#[tokio::test]
+async fn openapi_document_and_guide_are_served() {
+    let app = TestApp::start().await;
+    let document = app.client.get_anonymously("/openapi.json").await.expect(200);
+    assert!(document["paths"]["/licenses/{license_id}/renew"]["post"]["responses"]["200"].is_object());
+    for path in ["/docs", "/docs/problems"] {
+        let page = app.client.get_anonymously(path).await;
+        assert!(page.header("content-type").starts_with("text/html"), "{path}");
+        assert!(page.header("content-security-policy").contains("default-src 'none'"));
+    }
+    for path in ["/docs/docs.js", "/docs/docs.css"] {
+        assert_eq!(app.client.get_anonymously(path).await.status, 200);
+    }
+    app.finish().await;
+}

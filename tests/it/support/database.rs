@@ -1,0 +1,113 @@
+//! A PostgreSQL for all tests of this process, and in it a database for each.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, Connection, Executor};
+use tokio::sync::OnceCell;
+
+const TEMPLATE: &str = "vinzy_template";
+
+/// The server, which ends with this process: its standard input closes then.
+struct Cluster {
+    _child: Child,
+    url: String,
+}
+
+static CLUSTER: OnceLock<Cluster> = OnceLock::new();
+static TEMPLATE_MADE: OnceCell<()> = OnceCell::const_new();
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
+fn cluster() -> &'static Cluster {
+    CLUSTER.get_or_init(|| {
+        sweep();
+        let directory = std::env::temp_dir().join(format!("vinzy-tests-{}", std::process::id()));
+        let mut child = Command::new(env!("CARGO_BIN_EXE_vinzy"))
+            .args(["database", "--until-stdin-closes", "--data-dir"])
+            .arg(&directory)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut url = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut url).unwrap();
+        assert!(url.starts_with("postgres://"), "`vinzy database` did not start: {url:?}");
+        Cluster { _child: child, url: url.trim().to_owned() }
+    })
+}
+
+/// Removes what test processes that are gone have left.
+fn sweep() {
+    for entry in std::fs::read_dir(std::env::temp_dir()).unwrap().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let Some(pid) = name.strip_prefix("vinzy-tests-") else { continue };
+        if !Path::new("/proc").join(pid).exists() {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+/// A database of a test's own, with the current schema.
+pub(crate) struct TestDatabase {
+    name: String,
+}
+
+impl TestDatabase {
+    pub(crate) async fn create() -> Self {
+        TEMPLATE_MADE.get_or_init(make_template).await;
+        let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        administer(&format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE}")).await;
+        Self { name }
+    }
+
+    pub(crate) fn options(&self) -> PgConnectOptions {
+        options().database(&self.name)
+    }
+
+    /// For servers in processes of their own.
+    pub(crate) fn url(&self) -> String {
+        cluster().url.replace("/vinzy?", &format!("/{}?", self.name))
+    }
+
+    /// Runs SQL as whoever owns the database: a tamperer, for instance.
+    pub(crate) async fn execute(&self, sql: &str) {
+        let mut connection = self.options().connect().await.unwrap();
+        connection.execute(sql).await.unwrap();
+        connection.close().await.unwrap();
+    }
+
+    pub(crate) async fn try_execute(&self, sql: &str) -> sqlx::Result<u64> {
+        let mut connection = self.options().connect().await.unwrap();
+        connection.execute(sql).await.map(|done| done.rows_affected())
+    }
+
+    pub(crate) async fn count(&self, sql: &str) -> i64 {
+        let mut connection = self.options().connect().await.unwrap();
+        sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap()
+    }
+
+    pub(crate) async fn drop(self) {
+        administer(&format!("DROP DATABASE {} WITH (FORCE)", self.name)).await;
+    }
+}
+
+fn options() -> PgConnectOptions {
+    cluster().url.parse().unwrap()
+}
+
+async fn administer(sql: &str) {
+    let mut connection = options().database("postgres").connect().await.unwrap();
+    connection.execute(sql).await.unwrap();
+    connection.close().await.unwrap();
+}
+
+async fn make_template() {
+    administer(&format!("CREATE DATABASE {TEMPLATE}")).await;
+    let mut connection = options().database(TEMPLATE).connect().await.unwrap();
+    vinzy_engine::app::MIGRATOR.run(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+}

@@ -1,0 +1,175 @@
+//! What every test stands on: a database of its own, and a server in this process with a clock that
+//! stands still, or servers of their own.
+
+pub(crate) mod client;
+pub(crate) mod database;
+pub(crate) mod node;
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use vinzy_engine::app::{App, DEFAULT_LEDGER, connect};
+use vinzy_engine::clock::{Clock, Entropy};
+use vinzy_engine::config::{SecretConfig, ServerConfig, ValidationAudit};
+use vinzy_engine::http;
+use vinzy_engine::secrets::Secrets;
+use vinzy_events::Timestamp;
+
+use client::Client;
+use database::TestDatabase;
+
+pub(crate) const ADMIN_KEY: &str = "vz_3kfhq8rT2mLw9pXcVb5nZs7dGj4yQe6u";
+pub(crate) const SUPER_ADMIN_KEY: &str = "vzs_8dKq2LxPw5nRtVz3mBc7yHj9sGf4eTu6";
+const SECRET: &str = "Vt7wqLz3nXk9pRb5mYc2sHd8fGj4aQe6uTo1iPl0";
+const HMAC_KEY: &str = "Qe6uTo1iPl0Vt7wqLz3nXk9pRb5mYc2sHd8fGj4a";
+const SIGNING_KEY: &str = "0b1c2d3e4f5061728394a5b6c7d8e9fa0b1c2d3e4f5061728394a5b6c7d8e9fa";
+
+/// The first moment of every test.
+pub(crate) fn start_time() -> Timestamp {
+    "2026-03-01T12:00:00Z".parse().unwrap()
+}
+
+pub(crate) fn server_config() -> ServerConfig {
+    ServerConfig {
+        host: "127.0.0.1".parse().unwrap(),
+        port: 0,
+        api_prefix: String::new(),
+        ledger_origin: "test.example".into(),
+        lease_ttl: 86_400,
+        max_staleness: 30,
+        validation_audit: ValidationAudit::Coalesced,
+    }
+}
+
+pub(crate) fn secrets() -> Secrets {
+    let secret = |text: &str| Some(text.to_owned().into());
+    let config = SecretConfig {
+        environment: "test".into(),
+        secret_key: secret(SECRET),
+        hmac_key: secret(HMAC_KEY),
+        hmac_keys: None,
+        signing_key: secret(SIGNING_KEY),
+        api_key: secret(ADMIN_KEY),
+        super_admin_key: secret(SUPER_ADMIN_KEY),
+    };
+    Secrets::load(&config, "/nonexistent".as_ref(), &Entropy::System).unwrap()
+}
+
+/// A server in this process.
+pub(crate) struct TestApp {
+    pub(crate) app: App,
+    pub(crate) clock: Clock,
+    pub(crate) client: Client,
+    pub(crate) database: TestDatabase,
+    end: tokio::sync::oneshot::Sender<()>,
+    serving: tokio::task::JoinHandle<()>,
+}
+
+impl TestApp {
+    pub(crate) async fn start() -> Self {
+        Self::start_with(server_config()).await
+    }
+
+    pub(crate) async fn start_with(config: ServerConfig) -> Self {
+        let database = TestDatabase::create().await;
+        Self::start_on(database, config).await
+    }
+
+    pub(crate) async fn start_on(database: TestDatabase, config: ServerConfig) -> Self {
+        let clock = Clock::frozen(start_time());
+        let pool = connect(database.options(), 8).await.unwrap();
+        let app =
+            App::start(pool, &config, &secrets(), clock.clone(), Entropy::seeded(7)).await.unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = Client::new(format!("http://{}{}", listener.local_addr().unwrap(), config.api_prefix));
+        let (end, ended) = tokio::sync::oneshot::channel();
+        let router = http::router(&app);
+        let serving = tokio::spawn(async move {
+            let ended = async {
+                let _ = ended.await;
+            };
+            http::server::serve(listener, router, ended).await.unwrap();
+        });
+        Self { app, clock, client, database, end, serving }
+    }
+
+    pub(crate) fn advance(&self, by: Duration) {
+        self.clock.advance(by);
+    }
+
+    /// A product with some features.
+    pub(crate) async fn product(&self, code: &str) -> Value {
+        let features = json!({
+            "api_calls": {"enabled": true, "limit": 1000}, "export": true, "sso": false,
+            "agents": {"CTO": {"enabled": true, "token_limit": 50_000, "model_tier": "premium"}, "CFO": {"enabled": false}},
+        });
+        let body = json!({"code": code, "name": "My Product", "features": features});
+        self.client.post("/products", &body).await.expect(201)
+    }
+
+    pub(crate) async fn customer(&self, email: &str) -> Value {
+        self.client.post("/customers", &json!({"name": "Jane Doe", "email": email})).await.expect(201)
+    }
+
+    /// A license of a new product to a new customer.
+    pub(crate) async fn license(&self) -> Value {
+        self.product("PRD").await;
+        let customer = self.customer("jane@example.com").await;
+        self.license_of("PRD", &customer).await
+    }
+
+    pub(crate) async fn license_of(&self, code: &str, customer: &Value) -> Value {
+        let body = json!({"product_code": code, "customer_id": customer["id"]});
+        self.client.post("/licenses", &body).await.expect(201)
+    }
+
+    /// Ends the server and checks what every test must leave behind: a ledger that verifies, read models
+    /// that equal their rebuild, and nothing parked.
+    pub(crate) async fn finish(self) {
+        let ready = self.client.get_anonymously("/ready").await.expect(200);
+        for projection in ready["projections"].as_array().unwrap() {
+            assert_eq!(projection["parked_reason"], Value::Null, "{projection}");
+        }
+        let Self { app, client, database, end, serving, .. } = self;
+        drop(client);
+        let _ = end.send(());
+        serving.await.unwrap();
+        app.stop().await;
+        check_everything(&database).await;
+        database.drop().await;
+    }
+}
+
+/// Verifies the ledger and compares every read model with its rebuild.
+pub(crate) async fn check_everything(database: &TestDatabase) {
+    let pool = connect(database.options(), 4).await.unwrap();
+    let runner = vinzy_projections::Runner::start(pool.clone(), vinzy_projections::all());
+    for projection in vinzy_projections::all() {
+        let wait = runner.follower();
+        wait.wait(projection.name(), DEFAULT_LEDGER, Duration::from_secs(60)).await.unwrap();
+    }
+    runner.stop().await;
+
+    let report = vinzy_engine::audit::verify_ledger(&pool, DEFAULT_LEDGER, |_, _| ()).await.unwrap();
+    assert_eq!(report.damage, None, "the ledger must verify");
+    assert_eq!(report.events_checked, report.size);
+    let mut conn = pool.acquire().await.unwrap();
+    for projection in vinzy_projections::all() {
+        let differences =
+            vinzy_projections::rebuild::compare(&mut conn, projection.as_ref(), DEFAULT_LEDGER).await.unwrap();
+        assert!(differences.is_empty(), "{} differs from its rebuild: {differences:#?}", projection.name());
+    }
+    drop(conn);
+    pool.close().await;
+}
+
+/// Asks until the answer is good; at most for some seconds.
+pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, ask: impl Fn() -> F) {
+    for _ in 0..200 {
+        if ask().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("never came true: {what}");
+}

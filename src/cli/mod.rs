@@ -57,8 +57,15 @@ enum Answer {
     No,
 }
 
+/// Says which cryptography TLS works with, for everything in this process that speaks HTTPS.
+pub fn prepare_tls() {
+    // An error says that somebody has said so before.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
 /// Runs the program.
 pub fn run() -> ExitCode {
+    prepare_tls();
     let arguments: Vec<_> = std::env::args_os().collect();
     let command = match config::with_file(Cli::command(), config::named_file(&arguments).as_deref()) {
         Ok(command) => command,

@@ -54,6 +54,7 @@ impl Answer {
 
 impl Client {
     pub(crate) fn new(base: String) -> Self {
+        vinzy_engine::cli::prepare_tls();
         Self { base, http: reqwest::Client::new() }
     }
 

@@ -220,17 +220,25 @@ impl Binaries {
 
     /// Stops the server that a killed predecessor left running.
     async fn stop_leftover(&self, cluster: &Path) -> Result<()> {
-        let mut status = self.command("pg_ctl");
-        status.arg("status").arg("-D").arg(cluster).current_dir(cluster);
-        let running = status.stdout(Stdio::null()).stderr(Stdio::null()).status().await;
-        if !running.is_ok_and(|status| status.success()) {
+        if !self.is_running(cluster).await {
             return Ok(());
         }
         tracing::info!("stopping the PostgreSQL that a predecessor left running");
         let mut stop = self.command("pg_ctl");
         let seconds = STOP_PATIENCE.as_secs().to_string();
         stop.args(["stop", "-m", "fast", "-w", "-t", &seconds]).arg("-D").arg(cluster).current_dir(cluster);
-        run("pg_ctl", stop).await
+        match run("pg_ctl", stop).await {
+            // One that was being killed just then is gone without having been stopped.
+            Err(_) if !self.is_running(cluster).await => Ok(()),
+            stopped => stopped,
+        }
+    }
+
+    async fn is_running(&self, cluster: &Path) -> bool {
+        let mut status = self.command("pg_ctl");
+        status.arg("status").arg("-D").arg(cluster).current_dir(cluster);
+        let status = status.stdout(Stdio::null()).stderr(Stdio::null()).status().await;
+        status.is_ok_and(|status| status.success())
     }
 
     fn spawn(&self, cluster: &Path, socket_dir: &Path) -> Result<Child> {

@@ -1,0 +1,147 @@
+//! A lean HTTP/1.1 client: prebuilt requests, keep-alive, no more parsing than needed.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// How long before the figures count.
+const WARM_UP: Duration = Duration::from_secs(1);
+
+/// What was seen.
+pub(crate) struct Measured {
+    /// Latencies in microseconds.
+    pub(crate) latencies: Histogram<u64>,
+    /// Answers with a status of 400 or above.
+    pub(crate) errors: u64,
+    /// Good answers before the figures counted.
+    pub(crate) warm_up: u64,
+    /// How long was measured.
+    pub(crate) span: Duration,
+}
+
+impl Measured {
+    pub(crate) fn new(span: Duration) -> Self {
+        let latencies = Histogram::new_with_bounds(1, 60_000_000, 3).expect("valid bounds");
+        Self { latencies, errors: 0, warm_up: 0, span }
+    }
+
+    pub(crate) fn note(&mut self, latency: Duration) {
+        let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+        self.latencies.saturating_record(micros.max(1));
+    }
+
+    /// Good answers, counted or not.
+    pub(crate) fn done(&self) -> u64 {
+        self.latencies.len() + self.warm_up
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a rate is shown with few digits")]
+    pub(crate) fn per_second(&self) -> f64 {
+        self.latencies.len() as f64 / self.span.as_secs_f64()
+    }
+
+    pub(crate) fn p99(&self) -> u64 {
+        self.latencies.value_at_quantile(0.99)
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.latencies.add(&other.latencies).expect("equal bounds");
+        self.errors += other.errors;
+        self.warm_up += other.warm_up;
+    }
+}
+
+/// Sends `requests` by turns over so many connections for `span`, each waiting for its answer.
+pub(crate) async fn drive(address: &str, requests: &[Vec<u8>], connections: usize, span: Duration) -> Measured {
+    let requests = Arc::new(requests.to_vec());
+    let start = Instant::now();
+    let clients = (0..connections).map(|number| {
+        let (address, requests) = (address.to_owned(), Arc::clone(&requests));
+        tokio::spawn(async move { client(&address, &requests, number, start, span).await })
+    });
+    let mut all = Measured::new(span);
+    for measured in futures::future::join_all(clients).await {
+        all.add(&measured.expect("a client does not panic"));
+    }
+    all
+}
+
+async fn client(address: &str, requests: &[Vec<u8>], number: usize, start: Instant, span: Duration) -> Measured {
+    let mut connection = Connection::open(address).await;
+    let mut measured = Measured::new(span);
+    let mut next = number * 31;
+    loop {
+        let sent = Instant::now();
+        if sent >= start + WARM_UP + span {
+            return measured;
+        }
+        let (status, _) = connection.exchange(&requests[next % requests.len()]).await;
+        next += 1;
+        match (status, sent >= start + WARM_UP) {
+            (400.., _) => measured.errors += 1,
+            (_, true) => measured.note(sent.elapsed()),
+            (_, false) => measured.warm_up += 1,
+        }
+    }
+}
+
+/// One connection.
+pub(crate) struct Connection {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+}
+
+impl Connection {
+    pub(crate) async fn open(address: &str) -> Self {
+        let stream = TcpStream::connect(address).await.expect("the server listens");
+        stream.set_nodelay(true).expect("a TCP socket");
+        Self { stream, buffer: Vec::with_capacity(64 * 1024) }
+    }
+
+    /// Sends a request and reads its answer: status, and head and body as they came.
+    pub(crate) async fn exchange(&mut self, request: &[u8]) -> (u16, &[u8]) {
+        self.stream.write_all(request).await.expect("the server reads");
+        self.buffer.clear();
+        let mut chunk = [0; 16 * 1024];
+        loop {
+            let read = self.stream.read(&mut chunk).await.expect("the server answers");
+            assert!(read > 0, "the server closed the connection");
+            self.buffer.extend_from_slice(&chunk[..read]);
+            if let Some(length) = complete(&self.buffer)
+                && self.buffer.len() >= length
+            {
+                let status = str::from_utf8(&self.buffer[9..12]).ok().and_then(|text| text.parse().ok());
+                return (status.expect("a status line"), &self.buffer);
+            }
+        }
+    }
+}
+
+/// Length of head and body, once the head is there.
+fn complete(bytes: &[u8]) -> Option<usize> {
+    let head = bytes.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
+    let text = str::from_utf8(&bytes[..head]).ok()?;
+    let length = text.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
+    });
+    Some(head + length.unwrap_or(0))
+}
+
+/// A request as bytes.
+pub(crate) fn request(method: &str, path: &str, key: Option<&str>, body: Option<&str>) -> Vec<u8> {
+    let mut head = format!("{method} {path} HTTP/1.1\r\nHost: bench\r\n");
+    if let Some(key) = key {
+        head += &format!("X-Vinzy-Api-Key: {key}\r\n");
+    }
+    match body {
+        Some(body) => {
+            head += &format!("Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        }
+        None => head += "\r\n",
+    }
+    head.into_bytes()
+}

@@ -1,0 +1,127 @@
+//! The server under test, and requests to it.
+
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+
+use serde_json::{Value, json};
+
+use super::client::{Connection, request};
+
+pub(crate) struct Server {
+    pub(crate) address: String,
+    key: String,
+    customer: OnceLock<String>,
+    own: Option<Own>,
+}
+
+/// A server that was started here.
+struct Own {
+    child: Child,
+    data_dir: PathBuf,
+    _directory: tempfile::TempDir,
+}
+
+impl Server {
+    pub(crate) fn start() -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        // Whoever PostgreSQL runs as must be able to get there.
+        std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o755)).expect("it is ours");
+        let data_dir = directory.path().join("data");
+        let mut child = Command::new(env!("CARGO_BIN_EXE_vinzy"))
+            .arg("serve")
+            .env("VINZY_DATA_DIR", &data_dir)
+            .env("VINZY_PORT", "0")
+            .env("VINZY_LOG", "warn")
+            .env_remove("VINZY_DB_URL")
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the server starts");
+        let (mut address, mut key) = (None, None);
+        let stdout = child.stdout.take().expect("it is piped");
+        let mut lines = BufReader::new(stdout).lines().map_while(Result::ok);
+        while address.is_none() || key.is_none() {
+            let line = lines.next().expect("the server says where it is and what its key is");
+            let word = line.split_whitespace().find_map(|word| word.strip_prefix("http://"));
+            address = address.or(word.map(str::to_owned));
+            key = key.or(line.strip_prefix("VINZY_API_KEY=").map(str::to_owned));
+        }
+        // Its further lines go nowhere, but must be taken.
+        std::thread::spawn(move || lines.for_each(drop));
+        Self {
+            address: address.expect("seen"),
+            key: key.expect("seen"),
+            customer: OnceLock::new(),
+            own: Some(Own { child, data_dir, _directory: directory }),
+        }
+    }
+
+    pub(crate) fn elsewhere(base: &str, key: &str) -> Self {
+        let address = base.trim_start_matches("http://").trim_end_matches('/').to_owned();
+        Self { address, key: key.to_owned(), customer: OnceLock::new(), own: None }
+    }
+
+    pub(crate) fn data_dir(&self) -> Option<&Path> {
+        self.own.as_ref().map(|own| own.data_dir.as_path())
+    }
+
+    pub(crate) fn validation(&self, license_key: &str) -> Vec<u8> {
+        request("POST", "/validate", None, Some(&json!({ "key": license_key }).to_string()))
+    }
+
+    pub(crate) fn remember_customer(&self, id: &str) {
+        self.customer.set(id.to_owned()).expect("remembered once");
+    }
+
+    pub(crate) fn issuing(&self) -> Vec<u8> {
+        let customer = self.customer.get().expect("remembered");
+        let body = json!({"product_code": "PRD", "customer_id": customer}).to_string();
+        request("POST", "/licenses", Some(&self.key), Some(&body))
+    }
+
+    pub(crate) async fn once(&self, request: &[u8]) -> Vec<u8> {
+        let mut connection = Connection::open(&self.address).await;
+        let (status, answer) = connection.exchange(request).await;
+        assert!(status < 400, "{}", String::from_utf8_lossy(answer));
+        answer.to_vec()
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Value {
+        body_of(&self.once(&request("POST", path, Some(&self.key), Some(&body.to_string()))).await)
+    }
+
+    pub(crate) async fn post_prepared(&self) -> Value {
+        body_of(&self.once(&self.issuing()).await)
+    }
+
+    /// The body, and `X-Total-Count`.
+    pub(crate) async fn get(&self, path: &str) -> (Value, u64) {
+        let answer = self.once(&request("GET", path, Some(&self.key), None)).await;
+        let text = String::from_utf8_lossy(&answer);
+        let total = text.lines().find_map(|line| line.strip_prefix("x-total-count: ")).and_then(|text| text.parse().ok());
+        (body_of(&answer), total.unwrap_or(0))
+    }
+
+    /// Ends it as an operator would.
+    pub(crate) fn stop(mut self) {
+        if let Some(own) = &mut self.own {
+            let _ = Command::new("kill").arg(own.child.id().to_string()).status();
+            let _ = own.child.wait();
+        }
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        // Also when a check failed: no server is left behind.
+        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
+        let _ = self.child.wait();
+    }
+}
+
+fn body_of(answer: &[u8]) -> Value {
+    let head = answer.windows(4).position(|window| window == b"\r\n\r\n").expect("a head") + 4;
+    serde_json::from_slice(&answer[head..]).expect("a JSON body")
+}

@@ -46,7 +46,10 @@ struct Options {
 
 fn main() {
     let options = Options::parse();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
     match &options.floor {
         Some(answer) => runtime.block_on(floor::serve(answer)),
         None => runtime.block_on(run(&options)),
@@ -66,7 +69,13 @@ async fn run(options: &Options) {
     let one = vec![server.validation(&licenses[0])];
     let answer = server.once(&one[0]).await;
     let floor = floor::Floor::start(&answer);
-    let bare = drive(&floor.address, &[floor.request(&licenses[0])], connections(32), span).await;
+    let bare = drive(
+        &floor.address,
+        &[floor.request(&licenses[0])],
+        connections(32),
+        span,
+    )
+    .await;
     drop(floor);
     table.push(Row::floor("bare axum route", connections(32), &bare));
     let commits = match server.data_dir() {
@@ -77,17 +86,46 @@ async fn run(options: &Options) {
         table.push(Row::floor("INSERT … COMMIT", 1, commits));
     }
 
-    let validate = Demand { floor: "bare axum route", ratio: 0.4, p99_ratio: Some(4.0) };
+    let validate = Demand {
+        floor: "bare axum route",
+        ratio: 0.4,
+        p99_ratio: Some(4.0),
+    };
     let measured = drive(&server.address, &one, connections(32), span).await;
-    table.push(Row::demanding("POST /validate, one license", connections(32), &measured, &bare, &validate));
-    let many: Vec<_> = licenses.iter().map(|license| server.validation(license)).collect();
+    table.push(Row::demanding(
+        "POST /validate, one license",
+        connections(32),
+        &measured,
+        &bare,
+        &validate,
+    ));
+    let many: Vec<_> = licenses
+        .iter()
+        .map(|license| server.validation(license))
+        .collect();
     let measured = drive(&server.address, &many, connections(32), span).await;
-    table.push(Row::demanding("POST /validate, 1,000 licenses", connections(32), &measured, &bare, &validate));
+    table.push(Row::demanding(
+        "POST /validate, 1,000 licenses",
+        connections(32),
+        &measured,
+        &bare,
+        &validate,
+    ));
 
     let issued = drive(&server.address, &[server.issuing()], connections(64), span).await;
-    let issue = Demand { floor: "INSERT … COMMIT", ratio: 3.0, p99_ratio: None };
+    let issue = Demand {
+        floor: "INSERT … COMMIT",
+        ratio: 3.0,
+        p99_ratio: None,
+    };
     match &commits {
-        Some(commits) => table.push(Row::demanding("POST /licenses", connections(64), &issued, commits, &issue)),
+        Some(commits) => table.push(Row::demanding(
+            "POST /licenses",
+            connections(64),
+            &issued,
+            commits,
+            &issue,
+        )),
         None => table.push(Row::floor("POST /licenses", connections(64), &issued)),
     }
     table.print();
@@ -101,13 +139,22 @@ async fn prepare(server: &Server) -> Vec<String> {
     server.post("/products", &json!({"code": "PRD", "name": "Benchmark", "features": {
         "api_calls": {"limit": 1000}, "export": true, "sso": false, "agents": {"CTO": {"token_limit": 50_000}},
     }})).await;
-    let customer = server.post("/customers", &json!({"name": "Jane Doe", "email": "jane@example.com"})).await;
+    let customer = server
+        .post(
+            "/customers",
+            &json!({"name": "Jane Doe", "email": "jane@example.com"}),
+        )
+        .await;
     server.remember_customer(customer["id"].as_str().expect("a customer has an id"));
     let mut keys = Vec::with_capacity(1000);
     for _ in 0..20 {
         let issuing = (0..50).map(|_| server.post_prepared());
         let issued: Vec<Value> = futures::future::join_all(issuing).await;
-        keys.extend(issued.iter().map(|license| license["key"].as_str().expect("shown once").to_owned()));
+        keys.extend(
+            issued
+                .iter()
+                .map(|license| license["key"].as_str().expect("shown once").to_owned()),
+        );
     }
     keys
 }
@@ -118,7 +165,10 @@ async fn check(server: &Server, issued: u64) {
     let (body, _) = report;
     assert_eq!(body["valid"], true, "{body}");
     let (_, total) = server.get("/licenses?page_size=1").await;
-    println!("\nledger verified: {} events; {issued} licenses acknowledged, {total} listed", body["events_checked"]);
+    println!(
+        "\nledger verified: {} events; {issued} licenses acknowledged, {total} listed",
+        body["events_checked"]
+    );
     if server.data_dir().is_some() {
         assert_eq!(total, issued);
     }

@@ -26,7 +26,11 @@ fn leaf(position: u64, prev: Hash) -> Leaf {
         event_id: id,
         ledger: ORIGIN.into(),
         meta: Meta {
-            actor: Actor { id: "admin".into(), kind: "api_key".into(), via: "api".into() },
+            actor: Actor {
+                id: "admin".into(),
+                kind: "api_key".into(),
+                via: "api".into(),
+            },
             causation_id: None,
             correlation_id: Some(id.to_string()),
         },
@@ -34,7 +38,11 @@ fn leaf(position: u64, prev: Hash) -> Leaf {
         pos: position,
         prev,
         recorded_at: at(),
-        stream: StreamRef { id: id.to_string(), seq: 1, stream_type: "license".into() },
+        stream: StreamRef {
+            id: id.to_string(),
+            seq: 1,
+            stream_type: "license".into(),
+        },
         event_type: "license.updated".into(),
         type_ver: 1,
         version: LeafVersion::default(),
@@ -53,7 +61,8 @@ fn chain(length: u64) -> Vec<Vec<u8>> {
 }
 
 fn features() -> Map<String, Value> {
-    let features = json!({"api_calls": {"limit": 1000}, "export": true, "sso": false, "seats": {"limit": 12.5}});
+    let features =
+        json!({"api_calls": {"limit": 1000}, "export": true, "sso": false, "seats": {"limit": 12.5}});
     features.as_object().expect("an object").clone()
 }
 
@@ -81,21 +90,31 @@ fn leases(c: &mut Criterion) {
         ledger_position: 4,
     };
     c.bench_function("lease", |b| b.iter(|| signer.sign(black_box(&claims))));
-    c.bench_function("entitlements", |b| b.iter(|| resolve(black_box(&features()), &Map::new(), |_| None)));
+    c.bench_function("entitlements", |b| {
+        b.iter(|| resolve(black_box(&features()), &Map::new(), |_| None))
+    });
 }
 
 fn ledger(c: &mut Criterion) {
     let event = leaf(0, Hash::ZERO);
-    c.bench_function("leaf and hash", |b| b.iter(|| black_box(&event).encode().map(|bytes| event_hash(&bytes))));
+    c.bench_function("leaf and hash", |b| {
+        b.iter(|| black_box(&event).encode().map(|bytes| event_hash(&bytes)))
+    });
     let value = Value::Object(features());
-    c.bench_function("canonical JSON", |b| b.iter(|| canonical_json::canonical(black_box(&value))));
+    c.bench_function("canonical JSON", |b| {
+        b.iter(|| canonical_json::canonical(black_box(&value)))
+    });
     let chain = chain(10_000);
     let mut group = c.benchmark_group("verify");
-    group.throughput(Throughput::Elements(chain.len() as u64)).sample_size(10);
+    group
+        .throughput(Throughput::Elements(chain.len() as u64))
+        .sample_size(10);
     group.bench_function("chain", |b| {
         b.iter(|| {
             let mut verifier = ChainVerifier::new(ORIGIN, |_, _| true);
-            chain.iter().for_each(|leaf| drop(verifier.push(leaf).expect("it is good")));
+            chain
+                .iter()
+                .for_each(|leaf| drop(verifier.push(leaf).expect("it is good")));
             verifier.root()
         });
     });

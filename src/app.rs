@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
-use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{ConnectOptions, PgPool};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use vinzy_events::key::KeyRing;
@@ -17,6 +17,7 @@ use vinzy_projections::{Behind, Follower, Runner, StoredEvent};
 use crate::clock::{Clock, Entropy};
 use crate::commands::customers::AddressHasher;
 use crate::commands::idempotency::RequestHasher;
+use crate::commands::products::ProductCodes;
 use crate::commands::validations::ValidationLog;
 use crate::config::ServerConfig;
 use crate::directory::Directory;
@@ -59,6 +60,8 @@ pub struct Parts {
     pub address_hasher: AddressHasher,
     /// Hashes requests.
     pub request_hasher: RequestHasher,
+    /// Finds products by their codes.
+    pub product_codes: ProductCodes,
     /// Makes and checks license keys.
     pub key_ring: KeyRing,
     /// Known API keys.
@@ -110,7 +113,7 @@ pub async fn connect(options: PgConnectOptions, size: u32) -> sqlx::Result<PgPoo
     PgPoolOptions::new()
         .max_connections(size)
         .acquire_timeout(Duration::from_secs(5))
-        .connect_with(options.application_name("vinzy"))
+        .connect_with(options.application_name("vinzy").disable_statement_logging())
         .await
 }
 
@@ -147,8 +150,12 @@ impl App {
             vec![Arc::clone(&directory) as _, Arc::new(Waker(runner.follower()))];
         let feed = Arc::new(Feed::new(listeners));
         feed.start_at_present(&pool).await?;
-        let ledgers =
-            Arc::new(Ledgers::new(pool.clone(), Arc::clone(&feed), clock.clone(), entropy.clone()));
+        let ledgers = Arc::new(Ledgers::new(
+            pool.clone(),
+            Arc::clone(&feed),
+            clock.clone(),
+            entropy.clone(),
+        ));
         let validations = Arc::new(ValidationLog::new(config.validation_audit, Arc::clone(&ledgers)));
 
         let (stop, stopped) = watch::channel(false);
@@ -174,16 +181,27 @@ impl App {
             personal_data: PersonalDataStore::new(pool.clone(), MasterKey::new(secrets.personal_data_key())),
             address_hasher: AddressHasher::new(secrets.uniqueness_key()),
             request_hasher: RequestHasher::new(secrets.idempotency_key()),
+            product_codes: ProductCodes::default(),
             key_ring: secrets.key_ring.clone(),
             auth: AuthKeys::new(secrets.api_key.expose(), secrets.super_admin_key.expose()),
             checkpoint_key,
             jwks: JwkSet {
-                keys: secrets.signing_seeds.iter().map(|seed| LeaseSigner::new(*seed).jwk()).collect(),
+                keys: secrets
+                    .signing_seeds
+                    .iter()
+                    .map(|seed| LeaseSigner::new(*seed).jwk())
+                    .collect(),
             },
             default_ledger: DEFAULT_LEDGER.into(),
             api_prefix: config.api_prefix.clone(),
             projections: runner.follower(),
-            background: std::sync::Mutex::new(Some(Background { stop, tasks, runner, flush, stop_flush })),
+            background: std::sync::Mutex::new(Some(Background {
+                stop,
+                tasks,
+                runner,
+                flush,
+                stop_flush,
+            })),
             pool,
             clock,
             entropy,
@@ -200,12 +218,18 @@ impl App {
     /// Ends everything in order: validations are noted, queues written, read models brought to rest.
     /// Call it when no more requests come. A second call does nothing.
     pub async fn stop(&self) {
-        let background =
-            self.background.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        let background = self
+            .background
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .take();
         let Some(mut background) = background else { return };
         background.stop_flush.send_replace(true);
         if let Err(error) = background.flush.await {
-            tracing::error!(error = &error as &dyn std::error::Error, "validations were not noted");
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "validations were not noted"
+            );
         }
         self.ledgers.close().await;
         background.stop.send_replace(true);

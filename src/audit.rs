@@ -31,8 +31,14 @@ pub async fn history(
         Start::Offset(offset) => (None, offset),
         Start::After(position) => (Some(position), 0),
     };
-    let history =
-        LicenseHistory { ledger_id, license_id, event_type, before, offset, limit: page.size + 1 };
+    let history = LicenseHistory {
+        ledger_id,
+        license_id,
+        event_type,
+        before,
+        offset,
+        limit: page.size + 1,
+    };
     let events = event_log::license_history(&mut conn, history).await?;
     let total = event_log::count_license_events(&mut conn, ledger_id, license_id, event_type).await?;
     Ok(Page::of(events, page, total, |event| event.position))
@@ -64,5 +70,7 @@ pub async fn sign_checkpoint(app: &App, ledger_id: &str) -> Result<String, SignE
 
 /// The ids of all ledgers of a database.
 pub async fn ledgers(pool: &PgPool) -> sqlx::Result<Vec<String>> {
-    sqlx::query_scalar!("SELECT ledger_id FROM ledgers ORDER BY ledger_id").fetch_all(pool).await
+    sqlx::query_scalar!("SELECT ledger_id FROM ledgers ORDER BY ledger_id")
+        .fetch_all(pool)
+        .await
 }

@@ -39,7 +39,10 @@ impl Clock {
     /// Moves a frozen clock forward; the system's clock stays as it is.
     pub fn advance(&self, by: std::time::Duration) {
         if let Self::Frozen(micros) = self {
-            micros.fetch_add(i64::try_from(by.as_micros()).unwrap_or(i64::MAX), Ordering::SeqCst);
+            micros.fetch_add(
+                i64::try_from(by.as_micros()).unwrap_or(i64::MAX),
+                Ordering::SeqCst,
+            );
         }
     }
 }

@@ -80,7 +80,12 @@ pub struct DatabaseConfig {
 #[derive(Debug, Clone, Args)]
 pub struct SecretConfig {
     /// `development` generates missing secrets; anything else refuses to start with missing or weak ones
-    #[arg(long, env = "VINZY_ENVIRONMENT", value_name = "NAME", default_value = "development")]
+    #[arg(
+        long,
+        env = "VINZY_ENVIRONMENT",
+        value_name = "NAME",
+        default_value = "development"
+    )]
     pub environment: String,
 
     /// Wraps the keys of personal data, and keys of hashes; at least 32 characters
@@ -106,7 +111,12 @@ pub struct SecretConfig {
     pub api_key: Option<Secret>,
 
     /// API key of the super-admin
-    #[arg(long, env = "VINZY_SUPER_ADMIN_KEY", value_name = "KEY", hide_env_values = true)]
+    #[arg(
+        long,
+        env = "VINZY_SUPER_ADMIN_KEY",
+        value_name = "KEY",
+        hide_env_values = true
+    )]
     pub super_admin_key: Option<Secret>,
 }
 
@@ -141,7 +151,12 @@ pub struct ServerConfig {
     pub max_staleness: u32,
 
     /// How validations are noted in the ledger
-    #[arg(long, env = "VINZY_VALIDATION_AUDIT", value_name = "MODE", default_value = "coalesced")]
+    #[arg(
+        long,
+        env = "VINZY_VALIDATION_AUDIT",
+        value_name = "MODE",
+        default_value = "coalesced"
+    )]
     pub validation_audit: ValidationAudit,
 }
 
@@ -162,14 +177,22 @@ fn api_prefix(text: &str) -> Result<String, String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/-_.~".contains(c);
     let valid = trimmed.is_empty()
         || trimmed.starts_with('/') && trimmed.chars().all(plain) && !trimmed.contains("//");
-    if valid { Ok(trimmed.to_owned()) } else { Err("must be a path such as /licensing".into()) }
+    if valid {
+        Ok(trimmed.to_owned())
+    } else {
+        Err("must be a path such as /licensing".into())
+    }
 }
 
 fn ledger_origin(text: &str) -> Result<String, String> {
     let valid = (1..=200).contains(&text.len())
         && text.chars().all(|c| c.is_ascii_graphic() && c != '+')
         && !text.ends_with('/');
-    if valid { Ok(text.to_owned()) } else { Err("must be a name such as licenses.example.com".into()) }
+    if valid {
+        Ok(text.to_owned())
+    } else {
+        Err("must be a name such as licenses.example.com".into())
+    }
 }
 
 /// Why the settings' file is refused.
@@ -215,11 +238,18 @@ pub enum FileError {
 /// that are set but empty count as unset, so they are taken from the command too.
 pub fn with_file(command: Command, named: Option<&Path>) -> Result<Command, FileError> {
     let path = named.unwrap_or(Path::new(DEFAULT_FILE));
-    let values = if named.is_some() || path.exists() { read(path)? } else { toml::Table::new() };
+    let values = if named.is_some() || path.exists() {
+        read(path)?
+    } else {
+        toml::Table::new()
+    };
     let mut unused: Vec<String> = values.keys().cloned().collect();
     let command = apply(command, &values, path, &mut unused)?;
     match unused.into_iter().next() {
-        Some(key) => Err(FileError::UnknownKey { path: path.to_owned(), key }),
+        Some(key) => Err(FileError::UnknownKey {
+            path: path.to_owned(),
+            key,
+        }),
         None => Ok(command),
     }
 }
@@ -235,13 +265,20 @@ pub fn named_file(arguments: &[OsString]) -> Option<PathBuf> {
             return Some(path.into());
         }
     }
-    std::env::var_os("VINZY_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from)
+    std::env::var_os("VINZY_CONFIG")
+        .filter(|path| !path.is_empty())
+        .map(PathBuf::from)
 }
 
 fn read(path: &Path) -> Result<toml::Table, FileError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| FileError::Unreadable { path: path.to_owned(), source })?;
-    text.parse().map_err(|source| FileError::Malformed { path: path.to_owned(), source: Box::new(source) })
+    let text = std::fs::read_to_string(path).map_err(|source| FileError::Unreadable {
+        path: path.to_owned(),
+        source,
+    })?;
+    text.parse().map_err(|source| FileError::Malformed {
+        path: path.to_owned(),
+        source: Box::new(source),
+    })
 }
 
 fn apply(
@@ -251,14 +288,19 @@ fn apply(
     unused: &mut Vec<String>,
 ) -> Result<Command, FileError> {
     let mut command = command;
-    let arguments: Vec<_> =
-        command.get_arguments().map(|argument| (argument.get_id().clone(), argument.get_env().is_some())).collect();
+    let arguments: Vec<_> = command
+        .get_arguments()
+        .map(|argument| (argument.get_id().clone(), argument.get_env().is_some()))
+        .collect();
     for (id, has_env) in arguments {
         if !has_env {
             continue;
         }
         let key = id.as_str();
-        let default = values.get(key).map(|value| text_of(value, key, path)).transpose()?;
+        let default = values
+            .get(key)
+            .map(|value| text_of(value, key, path))
+            .transpose()?;
         unused.retain(|unused| unused != key);
         command = command.mut_arg(&id, |mut argument| {
             let set_but_empty = argument
@@ -273,7 +315,10 @@ fn apply(
             }
         });
     }
-    let names: Vec<String> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
+    let names: Vec<String> = command
+        .get_subcommands()
+        .map(|sub| sub.get_name().to_owned())
+        .collect();
     for name in names {
         let mut failure = None;
         command = command.mut_subcommand(&name, |sub| match apply(sub.clone(), values, path, unused) {
@@ -304,7 +349,10 @@ fn text_of(value: &toml::Value, key: &str, path: &Path) -> Result<String, FileEr
 }
 
 fn wrong_type(key: &str, path: &Path) -> FileError {
-    FileError::WrongType { path: path.to_owned(), key: key.to_owned() }
+    FileError::WrongType {
+        path: path.to_owned(),
+        key: key.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -328,20 +376,28 @@ mod tests {
         let command = <Cli as clap::CommandFactory>::command();
         let command = with_file(command, Some(&path)).map_err(|error| error.to_string())?;
         let arguments = ["vinzy"].iter().chain(arguments);
-        let matches = command.try_get_matches_from(arguments).map_err(|error| error.to_string())?;
+        let matches = command
+            .try_get_matches_from(arguments)
+            .map_err(|error| error.to_string())?;
         Cli::from_arg_matches(&matches).map_err(|error| error.to_string())
     }
 
     #[test]
     fn a_flag_goes_before_the_file_and_the_file_before_the_default() {
         let cli = parse("port = 9000\nlease_ttl = 60", &["--lease-ttl", "30"]).unwrap();
-        assert_eq!((cli.server.port, cli.server.lease_ttl, cli.server.max_staleness), (9000, 30, 30));
+        assert_eq!(
+            (cli.server.port, cli.server.lease_ttl, cli.server.max_staleness),
+            (9000, 30, 30)
+        );
     }
 
     #[test]
     fn keys_by_version_may_be_a_table() {
         let cli = parse("[hmac_keys]\n0 = \"old\"\n1 = \"new\"", &[]).unwrap();
-        assert_eq!(cli.secrets.hmac_keys.unwrap().expose(), r#"{"0":"old","1":"new"}"#);
+        assert_eq!(
+            cli.secrets.hmac_keys.unwrap().expose(),
+            r#"{"0":"old","1":"new"}"#
+        );
     }
 
     #[test]

@@ -86,13 +86,26 @@ impl Directory {
 
     /// The license with this key; `None` when there is none or it was deleted.
     pub async fn find(&self, digest: KeyDigest) -> Result<Option<Found>, LedgerError> {
-        let Some((ledger_id, license_id)) = self.place(digest).await? else { return Ok(None) };
+        let Some((ledger_id, license_id)) = self.place(digest).await? else {
+            return Ok(None);
+        };
         // Read first: what is loaded after it can only be newer.
         let position = self.position(&ledger_id);
         let license = self.licenses.get(license_id, &self.pool, &ledger_id).await?;
-        let Some(state) = license.versioned.aggregate.live() else { return Ok(None) };
-        let product = self.products.get(state.product_id, &self.pool, &ledger_id).await?;
-        Ok(Some(Found { ledger_id, license_id, license, product, position }))
+        let Some(state) = license.versioned.aggregate.live() else {
+            return Ok(None);
+        };
+        let product = self
+            .products
+            .get(state.product_id, &self.pool, &ledger_id)
+            .await?;
+        Ok(Some(Found {
+            ledger_id,
+            license_id,
+            license,
+            product,
+            position,
+        }))
     }
 
     async fn place(&self, digest: KeyDigest) -> Result<Option<(Arc<str>, LicenseId)>, LedgerError> {
@@ -106,7 +119,10 @@ impl Directory {
         .fetch_optional(&self.pool)
         .await
         .map_err(|error| {
-            tracing::error!(error = &error as &dyn std::error::Error, "license key could not be looked up");
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "license key could not be looked up"
+            );
             LedgerError::Unavailable
         })?;
         let Some(row) = row else { return Ok(None) };
@@ -125,14 +141,20 @@ impl Directory {
 impl Found {
     /// The license's state.
     pub fn state(&self) -> &LicenseState {
-        self.license.versioned.aggregate.live().expect("`find` gives live licenses only")
+        self.license
+            .versioned
+            .aggregate
+            .live()
+            .expect("`find` gives live licenses only")
     }
 }
 
 impl Listener for Directory {
     fn committed(&self, ledger_id: &str, events: &[StoredEvent]) {
         for event in events {
-            let Ok(id) = Uuid::parse_str(&event.stream_id) else { continue };
+            let Ok(id) = Uuid::parse_str(&event.stream_id) else {
+                continue;
+            };
             match event.stream_type.as_str() {
                 "license" => self.licenses.follow(id.into(), event, |event: &LicenseEvent| {
                     !matches!(event, LicenseEvent::Validated(_))
@@ -154,7 +176,10 @@ where
     A: StreamAggregate,
 {
     fn new(capacity: usize) -> Self {
-        Self { known: Cache::new(capacity), loading: Mutex::default() }
+        Self {
+            known: Cache::new(capacity),
+            loading: Mutex::default(),
+        }
     }
 
     async fn get(&self, id: K, pool: &PgPool, ledger_id: &str) -> Result<Arc<Known<A>>, LedgerError> {
@@ -166,16 +191,21 @@ where
             self.start_load(id);
             let loaded = store.load::<A>(&id.to_string()).await;
             let known = loaded.map(|versioned| {
-                Arc::new(Known { content_seq: versioned.seq, versioned })
+                Arc::new(Known {
+                    content_seq: versioned.seq,
+                    versioned,
+                })
             });
-            if self.finish_load(id, known.as_ref().ok())
-                || known.is_err() {
+            if self.finish_load(id, known.as_ref().ok()) || known.is_err() {
                 return known;
             }
         }
         // Events pour in faster than we load: answer from what is on disk now, without keeping it.
         let versioned = store.load::<A>(&id.to_string()).await?;
-        Ok(Arc::new(Known { content_seq: versioned.seq, versioned }))
+        Ok(Arc::new(Known {
+            content_seq: versioned.seq,
+            versioned,
+        }))
     }
 
     fn start_load(&self, id: K) {
@@ -186,7 +216,9 @@ where
     /// Keeps what was loaded, unless an event has overtaken the load. Whether it is good to use.
     fn finish_load(&self, id: K, known: Option<&Arc<Known<A>>>) -> bool {
         let mut loading = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(load) = loading.get_mut(&id) else { return false };
+        let Some(load) = loading.get_mut(&id) else {
+            return false;
+        };
         let overtaken = load.overtaken;
         load.waiting -= 1;
         if load.waiting == 0 {
@@ -215,12 +247,18 @@ where
             .then(|| stored.decode::<E>().ok())
             .flatten()
             .map(|event| {
-                let content_seq =
-                    if changes_content(&event) { stored.stream_seq } else { known.content_seq };
+                let content_seq = if changes_content(&event) {
+                    stored.stream_seq
+                } else {
+                    known.content_seq
+                };
                 let mut versioned = known.versioned.clone();
                 versioned.aggregate.apply(event);
                 versioned.seq = stored.stream_seq;
-                Known { versioned, content_seq }
+                Known {
+                    versioned,
+                    content_seq,
+                }
             });
         match next {
             Some(next) => self.known.insert(id, Arc::new(next)),

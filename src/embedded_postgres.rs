@@ -127,13 +127,17 @@ impl EmbeddedPostgres {
         let options = PgConnectOptions::new_without_pgpass()
             .socket(&socket_dir)
             .port(PORT)
-            .username(USER)
-            .disable_statement_logging();
+            .username(USER);
         await_start(&mut child, &options, &cluster).await?;
         create_database(&options).await?;
         let options = options.database(DATABASE);
         check_durability(&options).await?;
-        Ok(Self { options, socket_dir, child, _lock: lock })
+        Ok(Self {
+            options,
+            socket_dir,
+            child,
+            _lock: lock,
+        })
     }
 
     /// How to connect to the database.
@@ -196,7 +200,11 @@ impl Binaries {
 
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new(self.directory.join(program));
-        command.stdin(Stdio::null()).env_remove("PGDATA").env_remove("PGPORT").env_remove("PGHOST");
+        command
+            .stdin(Stdio::null())
+            .env_remove("PGDATA")
+            .env_remove("PGPORT")
+            .env_remove("PGHOST");
         command
     }
 
@@ -226,7 +234,10 @@ impl Binaries {
         tracing::info!("stopping the PostgreSQL that a predecessor left running");
         let mut stop = self.command("pg_ctl");
         let seconds = STOP_PATIENCE.as_secs().to_string();
-        stop.args(["stop", "-m", "fast", "-w", "-t", &seconds]).arg("-D").arg(cluster).current_dir(cluster);
+        stop.args(["stop", "-m", "fast", "-w", "-t", &seconds])
+            .arg("-D")
+            .arg(cluster)
+            .current_dir(cluster);
         match run("pg_ctl", stop).await {
             // One that was being killed just then is gone without having been stopped.
             Err(_) if !self.is_running(cluster).await => Ok(()),
@@ -243,11 +254,23 @@ impl Binaries {
 
     fn spawn(&self, cluster: &Path, socket_dir: &Path) -> Result<Child> {
         let log = cluster.with_extension("log");
-        let open = || OpenOptions::new().create(true).append(true).mode(0o600).open(&log);
-        let (out, err) =
-            open().and_then(|out| Ok((out, open()?))).map_err(|source| file(&log, source))?;
+        let open = || {
+            OpenOptions::new()
+                .create(true)
+                .append(true)
+                .mode(0o600)
+                .open(&log)
+        };
+        let (out, err) = open()
+            .and_then(|out| Ok((out, open()?)))
+            .map_err(|source| file(&log, source))?;
         let mut postgres = self.command("postgres");
-        postgres.arg("-D").arg(cluster).arg("-k").arg(socket_dir).args(["-p", &PORT.to_string()]);
+        postgres
+            .arg("-D")
+            .arg(cluster)
+            .arg("-k")
+            .arg(socket_dir)
+            .args(["-p", &PORT.to_string()]);
         for setting in [
             "listen_addresses=",
             "fsync=on",
@@ -256,7 +279,6 @@ impl Binaries {
             "max_connections=100",
             "shared_buffers=128MB",
             "max_wal_size=2GB",
-            "wal_compression=on",
             "jit=off",
             "unix_socket_permissions=0700",
             "logging_collector=off",
@@ -278,7 +300,12 @@ impl Binaries {
 /// Directories in which the machine may have the programs.
 async fn candidates(downloads: &Path) -> Vec<PathBuf> {
     let mut directories = vec![];
-    if let Ok(output) = Command::new("pg_config").arg("--bindir").stderr(Stdio::null()).output().await {
+    if let Ok(output) = Command::new("pg_config")
+        .arg("--bindir")
+        .stderr(Stdio::null())
+        .output()
+        .await
+    {
         directories.push(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()));
     }
     for root in [Path::new("/usr/lib/postgresql"), downloads] {
@@ -291,10 +318,15 @@ async fn candidates(downloads: &Path) -> Vec<PathBuf> {
 }
 
 async fn major_version(directory: &Path) -> Option<u32> {
-    let output = Command::new(directory.join("postgres")).arg("--version").output().await.ok()?;
+    let output = Command::new(directory.join("postgres"))
+        .arg("--version")
+        .output()
+        .await
+        .ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     // `postgres (PostgreSQL) 15.18 (Debian …)`
-    text.split_whitespace().find_map(|word| word.split('.').next()?.parse().ok())
+    text.split_whitespace()
+        .find_map(|word| word.split('.').next()?.parse().ok())
 }
 
 async fn download(downloads: &Path) -> Result<PathBuf> {
@@ -303,10 +335,13 @@ async fn download(downloads: &Path) -> Result<PathBuf> {
     let no_binaries = |cause: String| EmbeddedPostgresError::NoBinaries { cause };
     tracing::info!("no PostgreSQL found on this machine; downloading one");
     let wanted = VersionReq::parse(&format!("={OLDEST}")).map_err(|error| no_binaries(error.to_string()))?;
-    let (version, archive) =
-        get_archive(URL, &wanted).await.map_err(|error| no_binaries(error.to_string()))?;
+    let (version, archive) = get_archive(URL, &wanted)
+        .await
+        .map_err(|error| no_binaries(error.to_string()))?;
     let target = downloads.join(version.to_string());
-    extract(URL, &archive, &target).await.map_err(|error| no_binaries(error.to_string()))?;
+    extract(URL, &archive, &target)
+        .await
+        .map_err(|error| no_binaries(error.to_string()))?;
     Ok(target.join("bin"))
 }
 
@@ -318,7 +353,10 @@ async fn await_start(child: &mut Child, options: &PgConnectOptions, cluster: &Pa
             let log = fs::read_to_string(cluster.with_extension("log")).unwrap_or_default();
             let tail: Vec<&str> = log.lines().rev().take(5).collect();
             let tail: Vec<&str> = tail.into_iter().rev().collect();
-            return Err(program("postgres", format!("{status}; its log ends:\n{}", tail.join("\n"))));
+            return Err(program(
+                "postgres",
+                format!("{status}; its log ends:\n{}", tail.join("\n")),
+            ));
         }
         match PgConnection::connect_with(&options).await {
             Ok(connection) => return Ok(connection.close().await?),
@@ -335,7 +373,9 @@ async fn create_database(options: &PgConnectOptions) -> Result<()> {
         .fetch_one(&mut connection)
         .await?;
     if !exists {
-        sqlx::query(&format!("CREATE DATABASE {DATABASE}")).execute(&mut connection).await?;
+        sqlx::query(&format!("CREATE DATABASE {DATABASE}"))
+            .execute(&mut connection)
+            .await?;
     }
     Ok(connection.close().await?)
 }
@@ -344,8 +384,9 @@ async fn create_database(options: &PgConnectOptions) -> Result<()> {
 async fn check_durability(options: &PgConnectOptions) -> Result<()> {
     let mut connection = options.connect().await?;
     for setting in ["fsync", "full_page_writes", "synchronous_commit"] {
-        let value: String =
-            sqlx::query_scalar(&format!("SHOW {setting}")).fetch_one(&mut connection).await?;
+        let value: String = sqlx::query_scalar(&format!("SHOW {setting}"))
+            .fetch_one(&mut connection)
+            .await?;
         if value != "on" {
             return Err(EmbeddedPostgresError::NotDurable { setting, value });
         }
@@ -363,11 +404,20 @@ fn create_private(directory: &Path) -> Result<()> {
 
 fn lock(data_dir: &Path) -> Result<Flock<File>> {
     let path = data_dir.join("vinzy.lock");
-    let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
+    let opened = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path);
     let opened = opened.map_err(|source| file(&path, source))?;
     let mut lock = Flock::lock(opened, FlockArg::LockExclusiveNonblock).map_err(|_| {
         let holder = fs::read_to_string(&path).unwrap_or_default().trim().to_owned();
-        EmbeddedPostgresError::InUse { path: data_dir.to_owned(), holder }
+        EmbeddedPostgresError::InUse {
+            path: data_dir.to_owned(),
+            holder,
+        }
     })?;
     let noted = lock
         .set_len(0)
@@ -407,9 +457,15 @@ async fn run(name: &'static str, mut command: Command) -> Result<()> {
 }
 
 fn program(program: &'static str, output: impl ToString) -> EmbeddedPostgresError {
-    EmbeddedPostgresError::Program { program, output: output.to_string() }
+    EmbeddedPostgresError::Program {
+        program,
+        output: output.to_string(),
+    }
 }
 
 fn file(path: &Path, source: io::Error) -> EmbeddedPostgresError {
-    EmbeddedPostgresError::File { path: path.to_owned(), source }
+    EmbeddedPostgresError::File {
+        path: path.to_owned(),
+        source,
+    }
 }

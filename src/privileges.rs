@@ -66,15 +66,24 @@ pub enum PrivilegeError {
 pub fn prepare(data_dir: &Path, explicit: bool, run_as: Option<&str>) -> Result<Prepared, PrivilegeError> {
     let data_dir = std::path::absolute(data_dir).map_err(|source| file(data_dir, source))?;
     if !geteuid().is_root() {
-        return Ok(Prepared { data_dir, notes: vec![] });
+        return Ok(Prepared {
+            data_dir,
+            notes: vec![],
+        });
     }
     let user = choose(&data_dir, run_as)?;
-    let mut notes =
-        vec![format!("started as root, which PostgreSQL refuses: running as user {} from here on", user.name)];
+    let mut notes = vec![format!(
+        "started as root, which PostgreSQL refuses: running as user {} from here on",
+        user.name
+    )];
     let data_dir = match blocked_for(&user, &data_dir) {
         None => data_dir,
         Some(blocked) if explicit => {
-            return Err(PrivilegeError::OutOfReach { user: user.name, blocked, data_dir });
+            return Err(PrivilegeError::OutOfReach {
+                user: user.name,
+                blocked,
+                data_dir,
+            });
         }
         Some(blocked) => {
             let instead = system_data_dir(&data_dir);
@@ -100,7 +109,9 @@ fn choose(data_dir: &Path, run_as: Option<&str>) -> Result<User, PrivilegeError>
     let user = match run_as {
         Some(name) => named(name)?.ok_or_else(|| PrivilegeError::NoSuchUser(name.to_owned()))?,
         None => {
-            let owner = fs::metadata(data_dir).ok().map(|metadata| Uid::from_raw(metadata.uid()));
+            let owner = fs::metadata(data_dir)
+                .ok()
+                .map(|metadata| Uid::from_raw(metadata.uid()));
             let owner = owner.filter(|uid| !uid.is_root());
             if let Some(user) = owner.map(User::from_uid).transpose()?.flatten() {
                 return Ok(user);
@@ -112,18 +123,28 @@ fn choose(data_dir: &Path, run_as: Option<&str>) -> Result<User, PrivilegeError>
             found.ok_or_else(|| PrivilegeError::NoSuchUser(CANDIDATES.join(", ")))?
         }
     };
-    if user.uid.is_root() { Err(PrivilegeError::StillRoot) } else { Ok(user) }
+    if user.uid.is_root() {
+        Err(PrivilegeError::StillRoot)
+    } else {
+        Ok(user)
+    }
 }
 
 /// The first directory above `data_dir` that `user` cannot enter.
 fn blocked_for(user: &User, data_dir: &Path) -> Option<PathBuf> {
     let above = data_dir.ancestors().skip(1).collect::<Vec<_>>();
-    above.into_iter().rev().find(|directory| !may_enter(user.uid, user.gid, directory)).map(Path::to_owned)
+    above
+        .into_iter()
+        .rev()
+        .find(|directory| !may_enter(user.uid, user.gid, directory))
+        .map(Path::to_owned)
 }
 
 fn may_enter(uid: Uid, gid: Gid, directory: &Path) -> bool {
     // One that does not exist yet will be made for the user.
-    let Ok(metadata) = fs::metadata(directory) else { return true };
+    let Ok(metadata) = fs::metadata(directory) else {
+        return true;
+    };
     let bit = if metadata.uid() == uid.as_raw() {
         0o100
     } else if metadata.gid() == gid.as_raw() {
@@ -138,7 +159,11 @@ fn may_enter(uid: Uid, gid: Gid, directory: &Path) -> bool {
 fn system_data_dir(data_dir: &Path) -> PathBuf {
     let digest = Sha256::digest(data_dir.as_os_str().as_encoded_bytes());
     let short = data_encoding::HEXLOWER.encode(&digest[..4]);
-    let parent = data_dir.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
+    let parent = data_dir
+        .parent()
+        .and_then(Path::file_name)
+        .unwrap_or_default()
+        .to_string_lossy();
     Path::new(SYSTEM_DATA).join(format!("{parent}-{short}"))
 }
 
@@ -167,5 +192,8 @@ fn give(path: &Path, user: &User) -> Result<(), PrivilegeError> {
 }
 
 fn file(path: &Path, source: io::Error) -> PrivilegeError {
-    PrivilegeError::File { path: path.to_owned(), source }
+    PrivilegeError::File {
+        path: path.to_owned(),
+        source,
+    }
 }

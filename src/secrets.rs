@@ -92,18 +92,26 @@ impl Secrets {
         }
         let problems = weaknesses(config);
         if !problems.is_empty() {
-            return Err(SecretsError::Weak { environment: config.environment.clone(), problems });
+            return Err(SecretsError::Weak {
+                environment: config.environment.clone(),
+                problems,
+            });
         }
         let given = |secret: &Option<Secret>| secret.clone().unwrap_or_else(|| String::new().into());
-        Self::assemble(config, &given(&config.secret_key), &given(&config.signing_key), [
-            given(&config.api_key),
-            given(&config.super_admin_key),
-        ])
+        Self::assemble(
+            config,
+            &given(&config.secret_key),
+            &given(&config.signing_key),
+            [given(&config.api_key), given(&config.super_admin_key)],
+        )
     }
 
     fn develop(config: &SecretConfig, data_dir: &Path, entropy: &Entropy) -> Result<Self, SecretsError> {
         let path = data_dir.join(FILE);
-        let failed = |source| SecretsError::File { path: path.clone(), source };
+        let failed = |source| SecretsError::File {
+            path: path.clone(),
+            source,
+        };
         let mut kept = read(&path).map_err(failed)?;
         let mut changed = false;
         let mut generated = vec![];
@@ -146,7 +154,10 @@ impl Secrets {
     ) -> Result<Self, SecretsError> {
         if api_key == super_admin_key {
             let problem = "the admin's and the super-admin's key must differ".into();
-            return Err(SecretsError::Malformed { name: "VINZY_SUPER_ADMIN_KEY", problem });
+            return Err(SecretsError::Malformed {
+                name: "VINZY_SUPER_ADMIN_KEY",
+                problem,
+            });
         }
         Ok(Self {
             root: secret_key.expose().to_owned(),
@@ -196,9 +207,15 @@ fn key_ring(config: &SecretConfig) -> Result<KeyRing, SecretsError> {
             problem: error.to_string(),
         });
     }
-    let key = config.hmac_key.as_ref().map(|key| key.expose().to_owned()).unwrap_or_default();
-    KeyRing::try_new(BTreeMap::from([(0, key)]))
-        .map_err(|error| SecretsError::Malformed { name: "VINZY_HMAC_KEY", problem: error.to_string() })
+    let key = config
+        .hmac_key
+        .as_ref()
+        .map(|key| key.expose().to_owned())
+        .unwrap_or_default();
+    KeyRing::try_new(BTreeMap::from([(0, key)])).map_err(|error| SecretsError::Malformed {
+        name: "VINZY_HMAC_KEY",
+        problem: error.to_string(),
+    })
 }
 
 fn seeds(text: &str) -> Result<Vec<[u8; 32]>, SecretsError> {
@@ -206,16 +223,23 @@ fn seeds(text: &str) -> Result<Vec<[u8; 32]>, SecretsError> {
         .map(|seed| {
             seed_of(seed.trim()).ok_or_else(|| SecretsError::Malformed {
                 name: "VINZY_SIGNING_KEY",
-                problem: "every seed must be 32 bytes as base64 or hex; several are separated by commas".into(),
+                problem: "every seed must be 32 bytes as base64 or hex; several are separated by commas"
+                    .into(),
             })
         })
         .collect()
 }
 
 fn seed_of(text: &str) -> Option<[u8; 32]> {
-    [HEXLOWER_PERMISSIVE, BASE64, BASE64_NOPAD, BASE64URL, BASE64URL_NOPAD]
-        .iter()
-        .find_map(|encoding| encoding.decode(text.as_bytes()).ok()?.try_into().ok())
+    [
+        HEXLOWER_PERMISSIVE,
+        BASE64,
+        BASE64_NOPAD,
+        BASE64URL,
+        BASE64URL_NOPAD,
+    ]
+    .iter()
+    .find_map(|encoding| encoding.decode(text.as_bytes()).ok()?.try_into().ok())
 }
 
 /// Everything that a production server must not start with.
@@ -234,8 +258,13 @@ fn weaknesses(config: &SecretConfig) -> Vec<String> {
         Some(keys) => {
             let keys: BTreeMap<String, String> = serde_json::from_str(keys.expose()).unwrap_or_default();
             // Old versions only verify and cannot be made better; the one that signs can.
-            let newest = keys.into_iter().max_by_key(|(version, _)| version.parse::<u8>().unwrap_or(0));
-            check("the newest of VINZY_HMAC_KEYS", &newest.map(|(_, key)| key.into()));
+            let newest = keys
+                .into_iter()
+                .max_by_key(|(version, _)| version.parse::<u8>().unwrap_or(0));
+            check(
+                "the newest of VINZY_HMAC_KEYS",
+                &newest.map(|(_, key)| key.into()),
+            );
         }
     }
     problems
@@ -243,10 +272,17 @@ fn weaknesses(config: &SecretConfig) -> Vec<String> {
 
 fn weakness(secret: &str) -> Option<String> {
     let lower = secret.to_lowercase();
-    let placeholder =
-        ["changeme", "change-me", "change_me", "insecure", "password", "example", "placeholder"]
-            .into_iter()
-            .find(|word| lower.contains(word));
+    let placeholder = [
+        "changeme",
+        "change-me",
+        "change_me",
+        "insecure",
+        "password",
+        "example",
+        "placeholder",
+    ]
+    .into_iter()
+    .find(|word| lower.contains(word));
     let distinct = secret.chars().collect::<std::collections::BTreeSet<_>>().len();
     if let Some(word) = placeholder {
         Some(format!("is a placeholder: it holds {word:?}"))
@@ -265,9 +301,7 @@ fn generate(prefix: &str, entropy: &Entropy) -> String {
 
 fn read(path: &Path) -> io::Result<Kept> {
     match fs::read_to_string(path) {
-        Ok(text) => {
-            toml::from_str(&text).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
-        }
+        Ok(text) => toml::from_str(&text).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Kept::default()),
         Err(error) => Err(error),
     }
@@ -276,12 +310,22 @@ fn read(path: &Path) -> io::Result<Kept> {
 /// Writes the file as a whole or not at all, readable by its owner only.
 fn write(path: &Path, kept: &Kept) -> io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("."));
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)?;
     let text = toml::to_string(kept).map_err(io::Error::other)?;
     let temporary = path.with_extension("toml.new");
-    let mut file =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
-    writeln!(file, "# Generated at the first start. Whoever has this file can issue licenses.")?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&temporary)?;
+    writeln!(
+        file,
+        "# Generated at the first start. Whoever has this file can issue licenses."
+    )?;
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
     fs::rename(&temporary, path)?;
@@ -346,21 +390,37 @@ mod tests {
             secret_key: Some("short".to_owned().into()),
             ..config("production")
         };
-        let error = Secrets::load(&weak, directory.path(), &Entropy::System).err().unwrap().to_string();
+        let error = Secrets::load(&weak, directory.path(), &Entropy::System)
+            .err()
+            .unwrap()
+            .to_string();
         for expected in [
-            "VINZY_SECRET_KEY is shorter", "VINZY_SIGNING_KEY is missing", "VINZY_API_KEY is a placeholder",
-            "VINZY_SUPER_ADMIN_KEY is missing", "VINZY_HMAC_KEY has fewer", "openssl rand",
+            "VINZY_SECRET_KEY is shorter",
+            "VINZY_SIGNING_KEY is missing",
+            "VINZY_API_KEY is a placeholder",
+            "VINZY_SUPER_ADMIN_KEY is missing",
+            "VINZY_HMAC_KEY has fewer",
+            "openssl rand",
         ] {
             assert!(error.contains(expected), "{expected} in {error}");
         }
         assert!(Secrets::load(&production(), directory.path(), &Entropy::System).is_ok());
-        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0, "nothing is generated");
+        assert_eq!(
+            fs::read_dir(directory.path()).unwrap().count(),
+            0,
+            "nothing is generated"
+        );
     }
 
     #[test]
     fn seeds_may_be_base64_or_hex_and_several() {
         let seed = [0x5a; 32];
-        let text = format!("{}, {},{}", BASE64.encode(&seed), BASE64URL_NOPAD.encode(&seed), HEXLOWER_PERMISSIVE.encode(&seed));
+        let text = format!(
+            "{}, {},{}",
+            BASE64.encode(&seed),
+            BASE64URL_NOPAD.encode(&seed),
+            HEXLOWER_PERMISSIVE.encode(&seed)
+        );
         assert_eq!(seeds(&text).unwrap(), [seed; 3]);
         assert!(seeds("").is_err());
         assert!(seeds("AAAA").is_err());
@@ -369,7 +429,10 @@ mod tests {
     #[test]
     fn the_two_api_keys_must_differ() {
         let directory = tempfile::tempdir().unwrap();
-        let same = SecretConfig { super_admin_key: good(4), ..production() };
+        let same = SecretConfig {
+            super_admin_key: good(4),
+            ..production()
+        };
         assert!(Secrets::load(&same, directory.path(), &Entropy::System).is_err());
     }
 }

@@ -124,7 +124,10 @@ impl Validator {
             LicenseStatus::Revoked => refusal("SUSPENDED", "License has been revoked"),
             LicenseStatus::Expired => refusal("EXPIRED", "License has expired"),
         };
-        Ok(Validation { license: Some((found.ledger_id, found.license_id)), ..outcome })
+        Ok(Validation {
+            license: Some((found.ledger_id, found.license_id)),
+            ..outcome
+        })
     }
 
     fn answer(
@@ -145,8 +148,9 @@ impl Validator {
             return Ok(Arc::clone(&answer.body));
         }
         let response = self.respond(found, key, fingerprint, now)?;
-        let body: Arc<[u8]> =
-            serde_json::to_vec(&response).expect("an answer has string keys").into();
+        let body: Arc<[u8]> = serde_json::to_vec(&response)
+            .expect("an answer has string keys")
+            .into();
         let answer = Answer {
             license_seq,
             product_seq,
@@ -169,7 +173,10 @@ impl Validator {
         // A product that was deleted after all keeps its last features.
         let product = found.product.versioned.aggregate.state();
         let none = serde_json::Map::new();
-        let base = base_features(&state.features, product.map_or(&none, |product| &product.features));
+        let base = base_features(
+            &state.features,
+            product.map_or(&none, |product| &product.features),
+        );
         let resolved = resolve(base, &state.entitlements, |_| None)?;
         let features = enabled_features(&resolved);
         let entitlements: Vec<wire::Entitlement> = resolved.into_iter().map(entitlement).collect();
@@ -251,7 +258,9 @@ impl Validator {
                 expires_at: license.expires_at.clone(),
             },
             // As the token has it: whole seconds.
-            lease_expires_at: Timestamp::from_micros(ends.as_seconds() * 1_000_000).unwrap_or(ends).to_string(),
+            lease_expires_at: Timestamp::from_micros(ends.as_seconds() * 1_000_000)
+                .unwrap_or(ends)
+                .to_string(),
         }
     }
 }
@@ -290,5 +299,9 @@ fn refusal(code: &'static str, message: &str) -> Validation {
         lease: None,
     };
     let body = serde_json::to_vec(&response).expect("an answer has string keys");
-    Validation { code, license: None, body: body.into() }
+    Validation {
+        code,
+        license: None,
+        body: body.into(),
+    }
 }

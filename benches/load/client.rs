@@ -25,7 +25,12 @@ pub(crate) struct Measured {
 impl Measured {
     pub(crate) fn new(span: Duration) -> Self {
         let latencies = Histogram::new_with_bounds(1, 60_000_000, 3).expect("valid bounds");
-        Self { latencies, errors: 0, warm_up: 0, span }
+        Self {
+            latencies,
+            errors: 0,
+            warm_up: 0,
+            span,
+        }
     }
 
     pub(crate) fn note(&mut self, latency: Duration) {
@@ -55,7 +60,12 @@ impl Measured {
 }
 
 /// Sends `requests` by turns over so many connections for `span`, each waiting for its answer.
-pub(crate) async fn drive(address: &str, requests: &[Vec<u8>], connections: usize, span: Duration) -> Measured {
+pub(crate) async fn drive(
+    address: &str,
+    requests: &[Vec<u8>],
+    connections: usize,
+    span: Duration,
+) -> Measured {
     let requests = Arc::new(requests.to_vec());
     let start = Instant::now();
     let clients = (0..connections).map(|number| {
@@ -69,7 +79,13 @@ pub(crate) async fn drive(address: &str, requests: &[Vec<u8>], connections: usiz
     all
 }
 
-async fn client(address: &str, requests: &[Vec<u8>], number: usize, start: Instant, span: Duration) -> Measured {
+async fn client(
+    address: &str,
+    requests: &[Vec<u8>],
+    number: usize,
+    start: Instant,
+    span: Duration,
+) -> Measured {
     let mut connection = Connection::open(address).await;
     let mut measured = Measured::new(span);
     let mut next = number * 31;
@@ -98,7 +114,10 @@ impl Connection {
     pub(crate) async fn open(address: &str) -> Self {
         let stream = TcpStream::connect(address).await.expect("the server listens");
         stream.set_nodelay(true).expect("a TCP socket");
-        Self { stream, buffer: Vec::with_capacity(64 * 1024) }
+        Self {
+            stream,
+            buffer: Vec::with_capacity(64 * 1024),
+        }
     }
 
     /// Sends a request and reads its answer: status, and head and body as they came.
@@ -113,7 +132,9 @@ impl Connection {
             if let Some(length) = complete(&self.buffer)
                 && self.buffer.len() >= length
             {
-                let status = str::from_utf8(&self.buffer[9..12]).ok().and_then(|text| text.parse().ok());
+                let status = str::from_utf8(&self.buffer[9..12])
+                    .ok()
+                    .and_then(|text| text.parse().ok());
                 return (status.expect("a status line"), &self.buffer);
             }
         }
@@ -126,7 +147,8 @@ fn complete(bytes: &[u8]) -> Option<usize> {
     let text = str::from_utf8(&bytes[..head]).ok()?;
     let length = text.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
+        name.eq_ignore_ascii_case("content-length")
+            .then(|| value.trim().parse::<usize>().ok())?
     });
     Some(head + length.unwrap_or(0))
 }
@@ -139,7 +161,10 @@ pub(crate) fn request(method: &str, path: &str, key: Option<&str>, body: Option<
     }
     match body {
         Some(body) => {
-            head += &format!("Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+            head += &format!(
+                "Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+                body.len()
+            );
         }
         None => head += "\r\n",
     }

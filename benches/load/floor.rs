@@ -26,7 +26,10 @@ pub(crate) struct Floor {
 impl Floor {
     /// A route that reads a validation's body and answers with `answer`.
     pub(crate) fn start(answer: &[u8]) -> Self {
-        let body = answer.windows(4).position(|window| window == b"\r\n\r\n").map_or(answer, |at| &answer[at + 4..]);
+        let body = answer
+            .windows(4)
+            .position(|window| window == b"\r\n\r\n")
+            .map_or(answer, |at| &answer[at + 4..]);
         let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
         file.write_all(body).expect("room for the answer");
         let mut child = Command::new(std::env::current_exe().expect("this program"))
@@ -37,8 +40,13 @@ impl Floor {
             .expect("this program starts again");
         let mut address = String::new();
         let stdout = child.stdout.take().expect("it is piped");
-        BufReader::new(stdout).read_line(&mut address).expect("it prints its address");
-        Self { child, address: address.trim().to_owned() }
+        BufReader::new(stdout)
+            .read_line(&mut address)
+            .expect("it prints its address");
+        Self {
+            child,
+            address: address.trim().to_owned(),
+        }
     }
 
     pub(crate) fn request(&self, key: &str) -> Vec<u8> {
@@ -66,7 +74,9 @@ pub(crate) async fn serve(answer: &str) {
             }
         }),
     );
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a free port");
     println!("{}", listener.local_addr().expect("it is bound"));
     let listener = listener.tap_io(|stream| {
         let _ = stream.set_nodelay(true);
@@ -76,7 +86,10 @@ pub(crate) async fn serve(answer: &str) {
 
 /// One row of an event's size per transaction, one after the other, on the server's own database.
 pub(crate) async fn commits(data_dir: &Path, span: Duration) -> Figures {
-    let options = PgConnectOptions::new_without_pgpass().socket(data_dir.join("run")).username("vinzy").database("vinzy");
+    let options = PgConnectOptions::new_without_pgpass()
+        .socket(data_dir.join("run"))
+        .username("vinzy")
+        .database("vinzy");
     let mut connection = options.connect().await.expect("the server's database");
     connection
         .execute("CREATE TABLE IF NOT EXISTS bench_floor (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, leaf bytea NOT NULL)")
@@ -87,9 +100,16 @@ pub(crate) async fn commits(data_dir: &Path, span: Duration) -> Figures {
     let start = Instant::now();
     while start.elapsed() < span {
         let sent = Instant::now();
-        sqlx::query("INSERT INTO bench_floor (leaf) VALUES ($1)").bind(&leaf).execute(&mut connection).await.expect("a commit");
+        sqlx::query("INSERT INTO bench_floor (leaf) VALUES ($1)")
+            .bind(&leaf)
+            .execute(&mut connection)
+            .await
+            .expect("a commit");
         measured.note(sent.elapsed());
     }
-    connection.execute("DROP TABLE bench_floor").await.expect("it was there");
+    connection
+        .execute("DROP TABLE bench_floor")
+        .await
+        .expect("it was there");
     measured
 }

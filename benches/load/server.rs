@@ -28,7 +28,8 @@ impl Server {
     pub(crate) fn start() -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         // Whoever PostgreSQL runs as must be able to get there.
-        std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o755)).expect("it is ours");
+        std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o755))
+            .expect("it is ours");
         let data_dir = directory.path().join("data");
         let mut child = Command::new(env!("CARGO_BIN_EXE_vinzy"))
             .arg("serve")
@@ -43,8 +44,12 @@ impl Server {
         let stdout = child.stdout.take().expect("it is piped");
         let mut lines = BufReader::new(stdout).lines().map_while(Result::ok);
         while address.is_none() || key.is_none() {
-            let line = lines.next().expect("the server says where it is and what its key is");
-            let word = line.split_whitespace().find_map(|word| word.strip_prefix("http://"));
+            let line = lines
+                .next()
+                .expect("the server says where it is and what its key is");
+            let word = line
+                .split_whitespace()
+                .find_map(|word| word.strip_prefix("http://"));
             address = address.or(word.map(str::to_owned));
             key = key.or(line.strip_prefix("VINZY_API_KEY=").map(str::to_owned));
         }
@@ -54,13 +59,25 @@ impl Server {
             address: address.expect("seen"),
             key: key.expect("seen"),
             customer: OnceLock::new(),
-            own: Some(Own { child, data_dir, _directory: directory }),
+            own: Some(Own {
+                child,
+                data_dir,
+                _directory: directory,
+            }),
         }
     }
 
     pub(crate) fn elsewhere(base: &str, key: &str) -> Self {
-        let address = base.trim_start_matches("http://").trim_end_matches('/').to_owned();
-        Self { address, key: key.to_owned(), customer: OnceLock::new(), own: None }
+        let address = base
+            .trim_start_matches("http://")
+            .trim_end_matches('/')
+            .to_owned();
+        Self {
+            address,
+            key: key.to_owned(),
+            customer: OnceLock::new(),
+            own: None,
+        }
     }
 
     pub(crate) fn data_dir(&self) -> Option<&Path> {
@@ -68,7 +85,12 @@ impl Server {
     }
 
     pub(crate) fn validation(&self, license_key: &str) -> Vec<u8> {
-        request("POST", "/validate", None, Some(&json!({ "key": license_key }).to_string()))
+        request(
+            "POST",
+            "/validate",
+            None,
+            Some(&json!({ "key": license_key }).to_string()),
+        )
     }
 
     pub(crate) fn remember_customer(&self, id: &str) {
@@ -89,7 +111,11 @@ impl Server {
     }
 
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Value {
-        body_of(&self.once(&request("POST", path, Some(&self.key), Some(&body.to_string()))).await)
+        body_of(
+            &self
+                .once(&request("POST", path, Some(&self.key), Some(&body.to_string())))
+                .await,
+        )
     }
 
     pub(crate) async fn post_prepared(&self) -> Value {
@@ -100,7 +126,10 @@ impl Server {
     pub(crate) async fn get(&self, path: &str) -> (Value, u64) {
         let answer = self.once(&request("GET", path, Some(&self.key), None)).await;
         let text = String::from_utf8_lossy(&answer);
-        let total = text.lines().find_map(|line| line.strip_prefix("x-total-count: ")).and_then(|text| text.parse().ok());
+        let total = text
+            .lines()
+            .find_map(|line| line.strip_prefix("x-total-count: "))
+            .and_then(|text| text.parse().ok());
         (body_of(&answer), total.unwrap_or(0))
     }
 
@@ -122,6 +151,10 @@ impl Drop for Own {
 }
 
 fn body_of(answer: &[u8]) -> Value {
-    let head = answer.windows(4).position(|window| window == b"\r\n\r\n").expect("a head") + 4;
+    let head = answer
+        .windows(4)
+        .position(|window| window == b"\r\n\r\n")
+        .expect("a head")
+        + 4;
     serde_json::from_slice(&answer[head..]).expect("a JSON body")
 }

@@ -47,12 +47,21 @@ impl Row {
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a ratio is shown with few digits")]
-    pub(crate) fn demanding(path: &str, connections: usize, figures: &Figures, floor: &Figures, demand: &Demand) -> Self {
+    pub(crate) fn demanding(
+        path: &str,
+        connections: usize,
+        figures: &Figures,
+        floor: &Figures,
+        demand: &Demand,
+    ) -> Self {
         let of_floor = figures.per_second() / floor.per_second();
         let p99_of_floor = figures.p99() as f64 / floor.p99() as f64;
         let fast = of_floor >= demand.ratio && figures.errors == 0;
         let steady = demand.p99_ratio.is_none_or(|limit| p99_of_floor <= limit);
-        let p99 = demand.p99_ratio.map(|limit| format!(", p99 ≤ {limit} ×")).unwrap_or_default();
+        let p99 = demand
+            .p99_ratio
+            .map(|limit| format!(", p99 ≤ {limit} ×"))
+            .unwrap_or_default();
         Self {
             of_floor: Some(of_floor),
             p99_of_floor: demand.p99_ratio.map(|_| p99_of_floor),
@@ -87,8 +96,16 @@ impl Table {
             };
             println!(
                 "{:<32} {:>5} {:>9.0} {:>9} {:>9} {:>9} {:>6} {:>7} {:>7}  {} {verdict}",
-                row.path, row.connections, row.per_second, row.p50_micros, row.p99_micros, row.max_micros, row.errors,
-                ratio(row.of_floor), ratio(row.p99_of_floor), row.demanded.as_deref().unwrap_or("(floor)"),
+                row.path,
+                row.connections,
+                row.per_second,
+                row.p50_micros,
+                row.p99_micros,
+                row.max_micros,
+                row.errors,
+                ratio(row.of_floor),
+                ratio(row.p99_of_floor),
+                row.demanded.as_deref().unwrap_or("(floor)"),
             );
         }
     }
@@ -96,7 +113,8 @@ impl Table {
     pub(crate) fn write(&self) {
         let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench");
         let text = serde_json::to_string_pretty(self).expect("plain figures");
-        let written = std::fs::create_dir_all(&directory).and_then(|()| std::fs::write(directory.join("load.json"), text));
+        let written = std::fs::create_dir_all(&directory)
+            .and_then(|()| std::fs::write(directory.join("load.json"), text));
         if let Err(error) = written {
             eprintln!("the figures could not be written: {error}");
         }

@@ -38,22 +38,34 @@ pub fn resolve_agents(
 ) -> Result<Vec<AgentEntitlement>, InvalidFeature> {
     let mut agents: BTreeMap<&String, Map<String, Value>> = BTreeMap::new();
     for features in [base, overrides] {
-        let Some(named) = features.get(AGENTS) else { continue };
+        let Some(named) = features.get(AGENTS) else {
+            continue;
+        };
         // `agents` can be switched off or on as a whole without naming any.
         if named.is_boolean() {
             continue;
         }
         let named = named.as_object().ok_or_else(invalid)?;
         for (code, fields) in named {
-            agents.entry(code).or_default().extend(fields.as_object().ok_or_else(invalid)?.clone());
+            agents
+                .entry(code)
+                .or_default()
+                .extend(fields.as_object().ok_or_else(invalid)?.clone());
         }
     }
-    Ok(agents.into_iter().map(|(code, fields)| agent(code, fields)).collect())
+    Ok(agents
+        .into_iter()
+        .map(|(code, fields)| agent(code, fields))
+        .collect())
 }
 
 /// Codes of the agents that may work.
 pub fn entitled_agents(agents: &[AgentEntitlement]) -> Vec<&str> {
-    agents.iter().filter(|agent| agent.is_enabled()).map(|agent| agent.agent_code.as_str()).collect()
+    agents
+        .iter()
+        .filter(|agent| agent.is_enabled())
+        .map(|agent| agent.agent_code.as_str())
+        .collect()
 }
 
 fn agent(code: &str, mut fields: Map<String, Value>) -> AgentEntitlement {
@@ -67,7 +79,9 @@ fn agent(code: &str, mut fields: Map<String, Value>) -> AgentEntitlement {
 }
 
 fn invalid() -> InvalidFeature {
-    InvalidFeature { feature: AGENTS.to_owned() }
+    InvalidFeature {
+        feature: AGENTS.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -108,12 +122,21 @@ mod tests {
     #[test]
     fn only_enabled_agents_are_entitled_as_in_the_vectors() {
         for case in vectors()["get_entitled_agents"].as_array().unwrap() {
-            assert_eq!(json!(entitled_agents(&resolved(case).unwrap())), case["out"], "{case}");
+            assert_eq!(
+                json!(entitled_agents(&resolved(case).unwrap())),
+                case["out"],
+                "{case}"
+            );
         }
         for case in vectors()["agent_helpers"].as_array().unwrap() {
             let agents = resolved(case).unwrap();
-            let agent = agents.iter().find(|agent| case["agent_code"] == agent.agent_code.as_str());
-            assert_eq!(case["is_agent_entitled"], agent.is_some_and(AgentEntitlement::is_enabled));
+            let agent = agents
+                .iter()
+                .find(|agent| case["agent_code"] == agent.agent_code.as_str());
+            assert_eq!(
+                case["is_agent_entitled"],
+                agent.is_some_and(AgentEntitlement::is_enabled)
+            );
             let token_limit = agent.map_or(Value::Null, |agent| agent.token_limit.clone());
             assert_eq!(case["quota_token_limit"], token_limit);
             let delegations = agent.and_then(|agent| agent.further.get("delegations").cloned());

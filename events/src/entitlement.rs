@@ -53,7 +53,10 @@ pub struct InvalidFeature {
 pub type FieldProblem = (String, String);
 
 /// The features that a license starts from: its own when it has any, else its product's.
-pub fn base_features<'a>(own: &'a Map<String, Value>, product: &'a Map<String, Value>) -> &'a Map<String, Value> {
+pub fn base_features<'a>(
+    own: &'a Map<String, Value>,
+    product: &'a Map<String, Value>,
+) -> &'a Map<String, Value> {
     if own.is_empty() { product } else { own }
 }
 
@@ -72,7 +75,10 @@ pub fn resolve(
         let merged = fields.entry(feature).or_default();
         merged.extend(as_fields(feature, value)?);
         // Only the override's own count was ever taken for use.
-        if !value.as_object().is_some_and(|object| object.contains_key("used")) {
+        if !value
+            .as_object()
+            .is_some_and(|object| object.contains_key("used"))
+        {
             merged.remove("used");
         }
     }
@@ -81,19 +87,28 @@ pub fn resolve(
             merged.remove("used");
         }
     }
-    fields.into_iter().map(|(feature, fields)| entitlement(feature, fields, &used)).collect()
+    fields
+        .into_iter()
+        .map(|(feature, fields)| entitlement(feature, fields, &used))
+        .collect()
 }
 
 /// Names of the features that are on.
 pub fn enabled_features(entitlements: &[Entitlement]) -> Vec<String> {
-    entitlements.iter().filter(|entitlement| entitlement.is_enabled()).map(|e| e.feature.clone()).collect()
+    entitlements
+        .iter()
+        .filter(|entitlement| entitlement.is_enabled())
+        .map(|e| e.feature.clone())
+        .collect()
 }
 
 fn as_fields(feature: &str, value: &Value) -> Result<Map<String, Value>, InvalidFeature> {
     match value {
         Value::Bool(_) => Ok(Map::from_iter([("enabled".to_owned(), value.clone())])),
         Value::Object(fields) => Ok(fields.clone()),
-        _ => Err(InvalidFeature { feature: feature.to_owned() }),
+        _ => Err(InvalidFeature {
+            feature: feature.to_owned(),
+        }),
     }
 }
 
@@ -109,16 +124,28 @@ fn entitlement(
         .unwrap_or_else(|| Value::Number(0.into()));
     let remaining = match &limit {
         Value::Null => Value::Null,
-        limit => remaining(limit, &used).ok_or_else(|| InvalidFeature { feature: feature.to_owned() })?,
+        limit => remaining(limit, &used).ok_or_else(|| InvalidFeature {
+            feature: feature.to_owned(),
+        })?,
     };
     let enabled = fields.remove("enabled").unwrap_or(Value::Bool(true));
-    Ok(Entitlement { feature: feature.to_owned(), enabled, limit, used, remaining })
+    Ok(Entitlement {
+        feature: feature.to_owned(),
+        enabled,
+        limit,
+        used,
+        remaining,
+    })
 }
 
 /// What is left of a limit: never less than nothing. Exact on decimals.
 fn remaining(limit: &Value, used: &Value) -> Option<Value> {
     let left = decimal(limit)? - decimal(used)?;
-    let left = if left < BigDecimal::from(0) { BigDecimal::from(0) } else { left };
+    let left = if left < BigDecimal::from(0) {
+        BigDecimal::from(0)
+    } else {
+        left
+    };
     let double = left.to_string().parse().ok()?;
     json::normalised_double(double).map(Value::Number)
 }
@@ -160,12 +187,19 @@ pub fn validate_features(field: &str, features: &Map<String, Value>) -> Result<(
             _ => problems.push((place, "must be true, false or an object".into())),
         }
     }
-    if problems.is_empty() { Ok(()) } else { Err(problems) }
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(problems)
+    }
 }
 
 fn check_count(place: &str, object: &Map<String, Value>, problems: &mut Vec<FieldProblem>) {
     if object.len() > MAX_FEATURES {
-        problems.push((place.to_owned(), format!("must have at most {MAX_FEATURES} entries")));
+        problems.push((
+            place.to_owned(),
+            format!("must have at most {MAX_FEATURES} entries"),
+        ));
     }
 }
 
@@ -187,7 +221,10 @@ fn check_fields(place: &str, fields: &Map<String, Value>, problems: &mut Vec<Fie
         if let Some(value) = fields.get(name)
             && !value.as_str().is_some_and(|text| allowed.contains(&text))
         {
-            problems.push((format!("{place}.{name}"), format!("must be one of {}", allowed.join(", "))));
+            problems.push((
+                format!("{place}.{name}"),
+                format!("must be one of {}", allowed.join(", ")),
+            ));
         }
     }
 }
@@ -205,7 +242,10 @@ fn check_limit(place: &str, name: &str, fields: &Map<String, Value>, problems: &
         Some(_) => true,
     };
     if wrong {
-        problems.push((format!("{place}.{name}"), "must be a number of at least 0, or null".into()));
+        problems.push((
+            format!("{place}.{name}"),
+            "must be a number of at least 0, or null".into(),
+        ));
     }
 }
 
@@ -219,7 +259,10 @@ fn check_agents(place: &str, agents: &Map<String, Value>, problems: &mut Vec<Fie
             continue;
         };
         check_enabled(&place, fields, problems);
-        if fields.get("token_limit").is_some_and(|limit| !limit.is_null() && !limit.is_u64()) {
+        if fields
+            .get("token_limit")
+            .is_some_and(|limit| !limit.is_null() && !limit.is_u64())
+        {
             let problem = "must be a whole number of at least 0, or null".into();
             problems.push((format!("{place}.token_limit"), problem));
         }
@@ -243,8 +286,11 @@ mod tests {
     fn features_resolve_as_in_the_vectors() {
         let vectors: Value = serde_json::from_str(include_str!("../tests/vectors/contract.json")).unwrap();
         for case in vectors["resolve_entitlements"].as_array().unwrap() {
-            let resolved =
-                resolve(object(&case["product_features"]), object(&case["license_entitlements"]), |_| None);
+            let resolved = resolve(
+                object(&case["product_features"]),
+                object(&case["license_entitlements"]),
+                |_| None,
+            );
             match case.get("out") {
                 Some(out) => assert_eq!(serde_json::to_value(resolved.unwrap()).unwrap(), *out, "{case}"),
                 None => assert!(resolved.is_err(), "{case}"),
@@ -259,7 +305,11 @@ mod tests {
         let used = |_: &str| Number::from_f64(0.1);
         let resolved = resolve(object(&base), object(&overrides), used).unwrap();
         assert_eq!(resolved[0].used, json!(0.1));
-        assert_eq!(resolved[0].remaining, json!(0.2), "0.3 - 0.1 in doubles would be 0.19999999999999998");
+        assert_eq!(
+            resolved[0].remaining,
+            json!(0.2),
+            "0.3 - 0.1 in doubles would be 0.19999999999999998"
+        );
     }
 
     #[test]
@@ -274,11 +324,20 @@ mod tests {
         assert_eq!(
             places,
             [
-                "features.", "features.a", "features.agents.CFO", "features.agents.CTO.token_limit",
-                "features.agents.CTO.model_tier", "features.b.enabled", "features.b.limit",
-                "features.b.overage", "features.c.limit",
+                "features.",
+                "features.a",
+                "features.agents.CFO",
+                "features.agents.CTO.token_limit",
+                "features.agents.CTO.model_tier",
+                "features.b.enabled",
+                "features.b.limit",
+                "features.b.overage",
+                "features.c.limit",
             ]
         );
-        assert_eq!(validate_features("features", object(&json!({"a": {"limit": null}}))), Ok(()));
+        assert_eq!(
+            validate_features("features", object(&json!({"a": {"limit": null}}))),
+            Ok(())
+        );
     }
 }

@@ -45,9 +45,11 @@ pub enum JsonError {
 pub fn parse_strict(bytes: &[u8]) -> Result<Value, JsonError> {
     let mut refused = None;
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let parsed = Strict { refused: &mut refused }
-        .deserialize(&mut deserializer)
-        .and_then(|value| deserializer.end().map(|()| value));
+    let parsed = Strict {
+        refused: &mut refused,
+    }
+    .deserialize(&mut deserializer)
+    .and_then(|value| deserializer.end().map(|()| value));
     match (parsed, refused) {
         (_, Some(refusal)) => Err(refusal),
         (Err(error), None) => Err(JsonError::Syntax {
@@ -180,7 +182,11 @@ impl Strict<'_> {
     }
 
     fn text<E: de::Error>(self, text: String) -> Result<String, E> {
-        if text.contains('\0') { Err(self.refuse(JsonError::NulCharacter)) } else { Ok(text) }
+        if text.contains('\0') {
+            Err(self.refuse(JsonError::NulCharacter))
+        } else {
+            Ok(text)
+        }
     }
 }
 
@@ -224,7 +230,9 @@ impl<'de> Visitor<'de> for Strict<'_> {
     }
 
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<Value, E> {
-        normalised_double(value).map(Value::Number).ok_or_else(|| E::custom("number out of range"))
+        normalised_double(value)
+            .map(Value::Number)
+            .ok_or_else(|| E::custom("number out of range"))
     }
 
     fn visit_str<E: de::Error>(self, value: &str) -> Result<Value, E> {
@@ -237,7 +245,9 @@ impl<'de> Visitor<'de> for Strict<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
         let mut items = vec![];
-        while let Some(item) = access.next_element_seed(Strict { refused: &mut *self.refused })? {
+        while let Some(item) = access.next_element_seed(Strict {
+            refused: &mut *self.refused,
+        })? {
             items.push(item);
         }
         Ok(Value::Array(items))
@@ -246,8 +256,13 @@ impl<'de> Visitor<'de> for Strict<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
         let mut object = Map::new();
         while let Some(key) = access.next_key::<String>()? {
-            let key = Strict { refused: &mut *self.refused }.text(key)?;
-            let value = access.next_value_seed(Strict { refused: &mut *self.refused })?;
+            let key = Strict {
+                refused: &mut *self.refused,
+            }
+            .text(key)?;
+            let value = access.next_value_seed(Strict {
+                refused: &mut *self.refused,
+            })?;
             if object.contains_key(&key) {
                 return Err(self.refuse(JsonError::DuplicateKey { key }));
             }
@@ -260,17 +275,25 @@ impl<'de> Visitor<'de> for Strict<'_> {
 /// Looks at every integer literal of well-formed JSON. serde_json has by then rounded the long ones.
 fn check_integers(json: &[u8]) -> Result<(), JsonError> {
     let mut rest = json;
-    while let Some(start) = rest.iter().position(|byte| matches!(byte, b'"' | b'-' | b'0'..=b'9')) {
+    while let Some(start) = rest
+        .iter()
+        .position(|byte| matches!(byte, b'"' | b'-' | b'0'..=b'9'))
+    {
         rest = &rest[start..];
         if rest[0] == b'"' {
             rest = after_string(rest);
             continue;
         }
         let is_number = |byte: &u8| matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9');
-        let length = rest.iter().position(|byte| !is_number(byte)).unwrap_or(rest.len());
+        let length = rest
+            .iter()
+            .position(|byte| !is_number(byte))
+            .unwrap_or(rest.len());
         let literal = str::from_utf8(&rest[..length]).unwrap_or_default();
         if !is_exact(literal) {
-            return Err(JsonError::InexactInteger { literal: literal.to_owned() });
+            return Err(JsonError::InexactInteger {
+                literal: literal.to_owned(),
+            });
         }
         rest = &rest[length..];
     }
@@ -295,7 +318,9 @@ fn is_exact(literal: &str) -> bool {
         return true;
     }
     // `{:.0}` prints every digit that the double really has.
-    literal.parse::<f64>().is_ok_and(|double| double.is_finite() && format!("{double:.0}") == literal)
+    literal
+        .parse::<f64>()
+        .is_ok_and(|double| double.is_finite() && format!("{double:.0}") == literal)
 }
 
 fn bare_message(error: &serde_json::Error) -> String {
@@ -347,13 +372,34 @@ mod tests {
 
     #[test]
     fn integers_that_a_double_cannot_hold_are_refused() {
-        for good in ["9007199254740992", "9007199254740994", "-9007199254740992", "1152921504606846976", "100000000000000000000"] {
+        for good in [
+            "9007199254740992",
+            "9007199254740994",
+            "-9007199254740992",
+            "1152921504606846976",
+            "100000000000000000000",
+        ] {
             assert!(parse_strict(good.as_bytes()).is_ok(), "{good}");
         }
-        for bad in ["9007199254740993", "-9007199254740993", "18446744073709551615", "1000000000000000000000000000000", "[{\"a\":12345678901234567890}]"] {
-            assert!(matches!(parse_strict(bad.as_bytes()), Err(JsonError::InexactInteger { .. })), "{bad}");
+        for bad in [
+            "9007199254740993",
+            "-9007199254740993",
+            "18446744073709551615",
+            "1000000000000000000000000000000",
+            "[{\"a\":12345678901234567890}]",
+        ] {
+            assert!(
+                matches!(
+                    parse_strict(bad.as_bytes()),
+                    Err(JsonError::InexactInteger { .. })
+                ),
+                "{bad}"
+            );
         }
-        assert!(parse_strict(br#"{"9007199254740993":"-9007199254740993\""}"#).is_ok(), "text is not a number");
+        assert!(
+            parse_strict(br#"{"9007199254740993":"-9007199254740993\""}"#).is_ok(),
+            "text is not a number"
+        );
     }
 
     #[test]
@@ -369,10 +415,21 @@ mod tests {
     #[test]
     fn what_is_not_json_is_told_with_its_place() {
         let deep = [b"[".repeat(1000), b"]".repeat(1000)].concat();
-        for bad in [&b""[..], b"{", b"{} x", b"\xff", br#""\ud800""#, b"nul", b"01", &deep] {
+        for bad in [
+            &b""[..],
+            b"{",
+            b"{} x",
+            b"\xff",
+            br#""\ud800""#,
+            b"nul",
+            b"01",
+            &deep,
+        ] {
             assert!(matches!(parse_strict(bad), Err(JsonError::Syntax { .. })));
         }
-        let Err(JsonError::Syntax { line, column, .. }) = parse_strict(b"{\n  x}") else { panic!() };
+        let Err(JsonError::Syntax { line, column, .. }) = parse_strict(b"{\n  x}") else {
+            panic!()
+        };
         assert_eq!((line, column), (2, 3));
     }
 

@@ -72,7 +72,10 @@ impl<'de> Deserialize<'de> for KeyDigest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         let bytes = HEXLOWER.decode(text.as_bytes()).map_err(de::Error::custom)?;
-        bytes.try_into().map(Self).map_err(|_| de::Error::custom("a digest has 32 bytes"))
+        bytes
+            .try_into()
+            .map(Self)
+            .map_err(|_| de::Error::custom("a digest has 32 bytes"))
     }
 }
 
@@ -159,7 +162,9 @@ pub struct KeyRing {
 
 impl fmt::Debug for KeyRing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KeyRing").field("versions", &self.macs.keys()).finish_non_exhaustive()
+        f.debug_struct("KeyRing")
+            .field("versions", &self.macs.keys())
+            .finish_non_exhaustive()
     }
 }
 
@@ -175,7 +180,12 @@ impl KeyRing {
         if let Some((version, _)) = keys.iter().find(|(_, key)| key.is_empty()) {
             return Err(KeyRingError::EmptyKey(*version));
         }
-        Ok(Self { macs: keys.into_iter().map(|(version, key)| (version, mac(&key))).collect() })
+        Ok(Self {
+            macs: keys
+                .into_iter()
+                .map(|(version, key)| (version, mac(&key)))
+                .collect(),
+        })
     }
 
     /// A ring from `{"0": "old", "1": "new"}`. The keys are the texts' UTF-8 bytes.
@@ -209,12 +219,7 @@ impl KeyRing {
     }
 
     /// Makes a license key with a certain version of the ring.
-    pub fn generate_with(
-        &self,
-        version: u8,
-        product_code: &str,
-        entropy: [u8; 15],
-    ) -> Option<LicenseKey> {
+    pub fn generate_with(&self, version: u8, product_code: &str, entropy: [u8; 15]) -> Option<LicenseKey> {
         let mac = self.macs.get(&version)?;
         let mut body = prefix(product_code);
         let random = BASE32_NOPAD.encode(&entropy);
@@ -244,7 +249,10 @@ impl KeyRing {
         let others = self.macs.iter().filter(|(version, _)| **version != named);
         for (version, mac) in first.into_iter().chain(others) {
             if bool::from(tag(mac, body).ct_eq(&given)) {
-                return Ok(CheckedKey { digest: KeyDigest::of(text), version: *version });
+                return Ok(CheckedKey {
+                    digest: KeyDigest::of(text),
+                    version: *version,
+                });
             }
         }
         let prefix = text.split('-').next().unwrap_or_default().to_owned();
@@ -311,7 +319,9 @@ fn tag(mac: &Hmac<Sha256>, body: &str) -> [u8; TAG] {
     let mut encoded = [0; 16];
     // Ten bytes are sixteen characters; the tag is the first ten of them.
     BASE32_NOPAD.encode_mut(&digest[..10], &mut encoded);
-    let (tag, _) = encoded.split_first_chunk::<TAG>().expect("sixteen characters hold ten");
+    let (tag, _) = encoded
+        .split_first_chunk::<TAG>()
+        .expect("sixteen characters hold ten");
     *tag
 }
 
@@ -354,7 +364,11 @@ mod tests {
     fn issued_keys_check_as_in_the_vectors() {
         for case in vectors()["keys"].as_array().unwrap() {
             let key = text(case, "key");
-            assert_outcome(&case["validate_right"], single(text(case, "hmac_key")).check(key), key);
+            assert_outcome(
+                &case["validate_right"],
+                single(text(case, "hmac_key")).check(key),
+                key,
+            );
             assert_outcome(&case["validate_wrong"], single("not the key").check(key), key);
             for multi in case["validate_multi"].as_object().unwrap().values() {
                 match ring(&multi["ring"]) {
@@ -371,14 +385,23 @@ mod tests {
     #[test]
     fn keys_are_made_as_in_the_vectors() {
         let vectors = vectors();
-        let all = vectors["keys"].as_array().unwrap().iter().chain(vectors["keys_extra"].as_array().unwrap());
+        let all = vectors["keys"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .chain(vectors["keys_extra"].as_array().unwrap());
         for case in all {
             let key = text(case, "key");
             let random: String = key.split('-').skip(1).take(5).collect();
             // The version takes a character, so 24 of 25 are the entropy.
-            let entropy = BASE32_NOPAD.decode(random[1..].as_bytes()).unwrap().try_into().unwrap();
+            let entropy = BASE32_NOPAD
+                .decode(random[1..].as_bytes())
+                .unwrap()
+                .try_into()
+                .unwrap();
             let version = u8::try_from(case["version_in"].as_i64().unwrap().rem_euclid(32)).unwrap();
-            let ring = KeyRing::try_new(BTreeMap::from([(version, text(case, "hmac_key").to_owned())])).unwrap();
+            let ring =
+                KeyRing::try_new(BTreeMap::from([(version, text(case, "hmac_key").to_owned())])).unwrap();
             assert_eq!(ring.generate(text(case, "prefix_in"), entropy).as_str(), key);
             assert_outcome(&case["validate_right"], ring.check(key), key);
             assert_eq!(case["extract_version"], version_of(key));
@@ -391,7 +414,11 @@ mod tests {
         let full = ring(&vectors["full_ring"]).unwrap();
         for case in vectors["tampered"].as_array().unwrap() {
             let key = text(case, "key");
-            assert_outcome(&case["validate_key"], single(text(case, "hmac_key")).check(key), key);
+            assert_outcome(
+                &case["validate_key"],
+                single(text(case, "hmac_key")).check(key),
+                key,
+            );
             assert_outcome(&case["validate_key_multi_full_ring"], full.check(key), key);
             assert_eq!(text(case, "key_hash"), KeyDigest::of(key).to_string());
         }
@@ -403,7 +430,10 @@ mod tests {
             assert_eq!(case["version"], version_of(text(case, "in")), "{case}");
         }
         for case in vectors()["key_hash_cases"].as_array().unwrap() {
-            assert_eq!(text(case, "sha256_hex"), KeyDigest::of(text(case, "in")).to_string());
+            assert_eq!(
+                text(case, "sha256_hex"),
+                KeyDigest::of(text(case, "in")).to_string()
+            );
         }
     }
 

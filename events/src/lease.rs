@@ -112,9 +112,16 @@ impl LeaseSigner {
     pub fn new(seed: [u8; 32]) -> Self {
         let key = SigningKey::from_bytes(&seed);
         let kid = Jwk::new(&key.verifying_key()).kid;
-        let header = Header { alg: ALGORITHM.into(), kid, typ: TYPE.into() };
+        let header = Header {
+            alg: ALGORITHM.into(),
+            kid,
+            typ: TYPE.into(),
+        };
         let json = serde_json::to_vec(&header).expect("a header is plain text");
-        Self { key, header: BASE64URL_NOPAD.encode(&json) + "." }
+        Self {
+            key,
+            header: BASE64URL_NOPAD.encode(&json) + ".",
+        }
     }
 
     /// The public key.
@@ -175,9 +182,12 @@ pub fn verify(token: &str, keys: &JwkSet, now: Timestamp) -> Result<LeaseClaims,
         .find(|key| key.kid == header.kid)
         .and_then(Jwk::verifying_key)
         .ok_or(LeaseError::UnknownKey)?;
-    let signature = BASE64URL_NOPAD.decode(signature.as_bytes()).map_err(|_| malformed())?;
+    let signature = BASE64URL_NOPAD
+        .decode(signature.as_bytes())
+        .map_err(|_| malformed())?;
     let signature = Signature::from_slice(&signature).map_err(|_| malformed())?;
-    key.verify_strict(signed.as_bytes(), &signature).map_err(|_| LeaseError::BadSignature)?;
+    key.verify_strict(signed.as_bytes(), &signature)
+        .map_err(|_| LeaseError::BadSignature)?;
     let claims: LeaseClaims = decode(claims)?;
     if now.as_seconds() < claims.nbf {
         return Err(LeaseError::NotYet);
@@ -189,7 +199,9 @@ pub fn verify(token: &str, keys: &JwkSet, now: Timestamp) -> Result<LeaseClaims,
 }
 
 fn decode<T: for<'de> Deserialize<'de>>(part: &str) -> Result<T, LeaseError> {
-    let json = BASE64URL_NOPAD.decode(part.as_bytes()).map_err(|_| LeaseError::Malformed)?;
+    let json = BASE64URL_NOPAD
+        .decode(part.as_bytes())
+        .map_err(|_| LeaseError::Malformed)?;
     serde_json::from_slice(&json).map_err(|_| LeaseError::Malformed)
 }
 
@@ -206,7 +218,9 @@ mod tests {
     }
 
     fn keys() -> JwkSet {
-        JwkSet { keys: vec![signer().jwk()] }
+        JwkSet {
+            keys: vec![signer().jwk()],
+        }
     }
 
     fn at(seconds: i64) -> Timestamp {
@@ -233,7 +247,9 @@ mod tests {
 
     #[test]
     fn the_key_of_rfc_8037_has_its_thumbprint() {
-        let seed = HEXLOWER.decode(b"9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60").unwrap();
+        let seed = HEXLOWER
+            .decode(b"9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60")
+            .unwrap();
         let jwk = LeaseSigner::new(seed.try_into().unwrap()).jwk();
         assert_eq!(jwk.x, "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo");
         assert_eq!(jwk.kid, "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
@@ -264,7 +280,11 @@ mod tests {
         for alg in ["none", "HS256", "ES256", "eddsa"] {
             let header = json!({"alg": alg, "kid": signer().jwk().kid, "typ": "lease+jwt"}).to_string();
             let forged = format!("{}.{rest}", BASE64URL_NOPAD.encode(header.as_bytes()));
-            assert_eq!(verify(&forged, &keys(), at(1500)), Err(LeaseError::WrongAlgorithm), "{alg}");
+            assert_eq!(
+                verify(&forged, &keys(), at(1500)),
+                Err(LeaseError::WrongAlgorithm),
+                "{alg}"
+            );
         }
     }
 

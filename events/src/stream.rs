@@ -208,7 +208,10 @@ mod tests {
     fn streams_kept_per_license_name_it_before_the_slash() {
         let id = "0197f0a2-0000-7000-8000-000000000000";
         assert_eq!(license_id_of("license", id), id.parse().ok());
-        assert_eq!(license_id_of("meter", &format!("{id}/api_calls")), id.parse().ok());
+        assert_eq!(
+            license_id_of("meter", &format!("{id}/api_calls")),
+            id.parse().ok()
+        );
         assert_eq!(license_id_of("customer", id), None);
     }
 }

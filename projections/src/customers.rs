@@ -38,8 +38,10 @@ impl RowModel for Customers {
     type Row = Row;
 
     fn fold(row: Option<Row>, recorded: Recorded<CustomerEvent>) -> Option<Row> {
-        let mut row = row
-            .unwrap_or_else(|| Row { customer: Customer::default(), created_position: recorded.position });
+        let mut row = row.unwrap_or_else(|| Row {
+            customer: Customer::default(),
+            created_position: recorded.position,
+        });
         row.customer.evolve(recorded.event);
         row.customer.live().is_some().then_some(row)
     }
@@ -57,15 +59,27 @@ impl RowModel for Customers {
             .into_iter()
             .map(|row| {
                 let created_at = Timestamp::from_chrono(row.created_at);
-                let customer = CustomerState { created_at, deleted: false }.into();
-                (row.customer_id, Row { customer, created_position: unsigned(row.created_position) })
+                let customer = CustomerState {
+                    created_at,
+                    deleted: false,
+                }
+                .into();
+                (
+                    row.customer_id,
+                    Row {
+                        customer,
+                        created_position: unsigned(row.created_position),
+                    },
+                )
             })
             .collect())
     }
 
     async fn save(conn: &mut PgConnection, ledger_id: &str, rows: &[(Uuid, Row)]) -> sqlx::Result<()> {
         for (id, row) in rows {
-            let Some(state) = row.customer.state() else { continue };
+            let Some(state) = row.customer.state() else {
+                continue;
+            };
             sqlx::query!(
                 "INSERT INTO customers (ledger_id, customer_id, created_at, created_position)
                  VALUES ($1, $2, $3, $4)
@@ -82,9 +96,13 @@ impl RowModel for Customers {
     }
 
     async fn remove(conn: &mut PgConnection, ledger_id: &str, ids: &[Uuid]) -> sqlx::Result<()> {
-        sqlx::query!("DELETE FROM customers WHERE ledger_id = $1 AND customer_id = ANY($2)", ledger_id, ids)
-            .execute(conn)
-            .await?;
+        sqlx::query!(
+            "DELETE FROM customers WHERE ledger_id = $1 AND customer_id = ANY($2)",
+            ledger_id,
+            ids
+        )
+        .execute(conn)
+        .await?;
         Ok(())
     }
 }

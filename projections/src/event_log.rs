@@ -68,7 +68,11 @@ impl StoredEvent {
             type_ver: self.type_ver,
             recorded_at: self.recorded_at,
             // A column of another length cannot equal any hash; zeros say so to the comparison.
-            event_hash: self.event_hash.as_slice().try_into().map_or(Hash::ZERO, Hash::from_bytes),
+            event_hash: self
+                .event_hash
+                .as_slice()
+                .try_into()
+                .map_or(Hash::ZERO, Hash::from_bytes),
             license_id: self.license_id.map(LicenseId::from),
         }
     }

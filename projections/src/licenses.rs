@@ -58,8 +58,10 @@ impl RowModel for Licenses {
     type Row = Row;
 
     fn fold(row: Option<Row>, recorded: Recorded<LicenseEvent>) -> Option<Row> {
-        let mut row = row
-            .unwrap_or_else(|| Row { license: License::default(), created_position: recorded.position });
+        let mut row = row.unwrap_or_else(|| Row {
+            license: License::default(),
+            created_position: recorded.position,
+        });
         row.license.evolve(recorded.event);
         row.license.live().is_some().then_some(row)
     }
@@ -77,7 +79,13 @@ impl RowModel for Licenses {
         rows.into_iter()
             .map(|row| {
                 let license = License::from(license_state!(row));
-                Ok((row.license_id, Row { license, created_position: unsigned(row.created_position) }))
+                Ok((
+                    row.license_id,
+                    Row {
+                        license,
+                        created_position: unsigned(row.created_position),
+                    },
+                ))
             })
             .collect()
     }
@@ -126,9 +134,13 @@ impl RowModel for Licenses {
     }
 
     async fn remove(conn: &mut PgConnection, ledger_id: &str, ids: &[Uuid]) -> sqlx::Result<()> {
-        sqlx::query!("DELETE FROM licenses WHERE ledger_id = $1 AND license_id = ANY($2)", ledger_id, ids)
-            .execute(conn)
-            .await?;
+        sqlx::query!(
+            "DELETE FROM licenses WHERE ledger_id = $1 AND license_id = ANY($2)",
+            ledger_id,
+            ids
+        )
+        .execute(conn)
+        .await?;
         Ok(())
     }
 }

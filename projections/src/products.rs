@@ -38,8 +38,10 @@ impl RowModel for Products {
     type Row = Row;
 
     fn fold(row: Option<Row>, recorded: Recorded<ProductEvent>) -> Option<Row> {
-        let mut row = row
-            .unwrap_or_else(|| Row { product: Product::default(), created_position: recorded.position });
+        let mut row = row.unwrap_or_else(|| Row {
+            product: Product::default(),
+            created_position: recorded.position,
+        });
         row.product.evolve(recorded.event);
         row.product.live().is_some().then_some(row)
     }
@@ -67,14 +69,22 @@ impl RowModel for Products {
                     deleted: false,
                 };
                 let created_position = unsigned(row.created_position);
-                Ok((row.product_id, Row { product: state.into(), created_position }))
+                Ok((
+                    row.product_id,
+                    Row {
+                        product: state.into(),
+                        created_position,
+                    },
+                ))
             })
             .collect()
     }
 
     async fn save(conn: &mut PgConnection, ledger_id: &str, rows: &[(Uuid, Row)]) -> sqlx::Result<()> {
         for (id, row) in rows {
-            let Some(state) = row.product.state() else { continue };
+            let Some(state) = row.product.state() else {
+                continue;
+            };
             sqlx::query!(
                 "INSERT INTO products (ledger_id, product_id, code, name, description, default_tier, features,
                                        metadata, created_at, created_position)
@@ -101,9 +111,13 @@ impl RowModel for Products {
     }
 
     async fn remove(conn: &mut PgConnection, ledger_id: &str, ids: &[Uuid]) -> sqlx::Result<()> {
-        sqlx::query!("DELETE FROM products WHERE ledger_id = $1 AND product_id = ANY($2)", ledger_id, ids)
-            .execute(conn)
-            .await?;
+        sqlx::query!(
+            "DELETE FROM products WHERE ledger_id = $1 AND product_id = ANY($2)",
+            ledger_id,
+            ids
+        )
+        .execute(conn)
+        .await?;
         Ok(())
     }
 }
@@ -158,18 +172,6 @@ pub async fn list(
         })
         .collect::<sqlx::Result<Vec<_>>>()?;
     Ok(Page::of(rows, page, unsigned(total), |row| row.created_position))
-}
-
-/// The id of the product with `code`.
-pub async fn id_of_code(pool: &PgPool, ledger_id: &str, code: &ProductCode) -> sqlx::Result<Option<ProductId>> {
-    let id = sqlx::query_scalar!(
-        "SELECT product_id FROM products WHERE ledger_id = $1 AND code = $2",
-        ledger_id,
-        code.as_str(),
-    )
-    .fetch_optional(pool)
-    .await?;
-    Ok(id.map(ProductId::from))
 }
 
 pub(crate) fn code(text: &str) -> sqlx::Result<ProductCode> {

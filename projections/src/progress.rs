@@ -46,7 +46,10 @@ impl Progress {
 
     fn known(&self, projection: &'static str, ledger_id: &str) -> u64 {
         let reached = self.reached.lock().unwrap_or_else(PoisonError::into_inner);
-        reached.get(&(projection, ledger_id.to_owned())).copied().unwrap_or(0)
+        reached
+            .get(&(projection, ledger_id.to_owned()))
+            .copied()
+            .unwrap_or(0)
     }
 
     /// Waits until `projection` has applied every event that is in the ledger now.
@@ -73,7 +76,11 @@ impl Progress {
                 position = head_and_checkpoint(pool, projection, ledger_id).await?.1;
             }
             if position < size && Instant::now() >= deadline {
-                return Err(Behind::Late { projection, position, size });
+                return Err(Behind::Late {
+                    projection,
+                    position,
+                    size,
+                });
             }
         }
         Ok(())
@@ -91,5 +98,7 @@ async fn head_and_checkpoint(pool: &PgPool, projection: &str, ledger_id: &str) -
     )
     .fetch_optional(pool)
     .await?;
-    Ok(row.map_or((0, 0), |row| (unsigned(row.size), row.position.map_or(0, unsigned))))
+    Ok(row.map_or((0, 0), |row| {
+        (unsigned(row.size), row.position.map_or(0, unsigned))
+    }))
 }

@@ -41,12 +41,19 @@ pub async fn compare(
     replay(&mut tx, projection, ledger_id, to).await?;
     let mut differences = vec![];
     for table in projection.tables() {
-        for (serves, left, right) in [(true, serving.as_str(), SHADOW), (false, SHADOW, serving.as_str())] {
+        for (serves, left, right) in [
+            (true, serving.as_str(), SHADOW),
+            (false, SHADOW, serving.as_str()),
+        ] {
             differences.extend(
                 only_in(&mut tx, table, left, right, ledger_id)
                     .await?
                     .into_iter()
-                    .map(|row| Difference { table, serving: serves, row }),
+                    .map(|row| Difference {
+                        table,
+                        serving: serves,
+                        row,
+                    }),
             );
         }
     }
@@ -56,13 +63,19 @@ pub async fn compare(
 
 /// Makes empty tables of the same shape and puts them first in the search path; gives the serving schema.
 async fn create_shadow(conn: &mut PgConnection, tables: &[&str]) -> sqlx::Result<String> {
-    let serving: String = sqlx::query_scalar("SELECT current_schema()::text").fetch_one(&mut *conn).await?;
-    sqlx::query(&format!("CREATE SCHEMA {SHADOW}")).execute(&mut *conn).await?;
+    let serving: String = sqlx::query_scalar("SELECT current_schema()::text")
+        .fetch_one(&mut *conn)
+        .await?;
+    sqlx::query(&format!("CREATE SCHEMA {SHADOW}"))
+        .execute(&mut *conn)
+        .await?;
     for table in tables {
         let create = format!("CREATE TABLE {SHADOW}.{table} (LIKE \"{serving}\".{table} INCLUDING ALL)");
         sqlx::query(&create).execute(&mut *conn).await?;
     }
-    sqlx::query(&format!("SET LOCAL search_path = {SHADOW}, \"{serving}\"")).execute(&mut *conn).await?;
+    sqlx::query(&format!("SET LOCAL search_path = {SHADOW}, \"{serving}\""))
+        .execute(&mut *conn)
+        .await?;
     Ok(serving)
 }
 
@@ -74,7 +87,13 @@ async fn replay(
 ) -> Result<(), ApplyError> {
     let mut from = 0;
     while from < to {
-        let span = Span { ledger_id, from, to, stream_types: projection.stream_types(), limit: BATCH };
+        let span = Span {
+            ledger_id,
+            from,
+            to,
+            stream_types: projection.stream_types(),
+            limit: BATCH,
+        };
         let events = event_log::read(conn, span).await?;
         let Some(last) = events.last() else { break };
         from = last.position + 1;

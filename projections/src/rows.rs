@@ -102,7 +102,10 @@ async fn apply<M: RowModel>(
     for (id, stored) in ids.into_iter().zip(events) {
         let event = stored.decode().map_err(|source| poison(stored, source))?;
         let slot = rows.entry(id).or_default();
-        let recorded = Recorded { event, position: stored.position };
+        let recorded = Recorded {
+            event,
+            position: stored.position,
+        };
         *slot = M::fold(slot.take(), recorded);
     }
 
@@ -134,7 +137,10 @@ fn row_id(event: &StoredEvent) -> Result<Uuid, ApplyError> {
 }
 
 fn poison(event: &StoredEvent, source: DecodeError) -> ApplyError {
-    ApplyError::Poison { position: event.position, source }
+    ApplyError::Poison {
+        position: event.position,
+        source,
+    }
 }
 
 /// A JSON object as the text that a `json` column takes.

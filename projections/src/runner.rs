@@ -18,6 +18,8 @@ use crate::{ApplyError, Behind, Projection};
 const BATCH: u32 = 1_000;
 /// How long a worker sleeps when nobody wakes it: finds what other nodes appended unheard.
 const IDLE: Duration = Duration::from_millis(500);
+/// How long a worker lets events gather when nobody waits for it: larger batches cost less each.
+const GATHER: Duration = Duration::from_millis(100);
 /// How long it waits after the database failed.
 const RETRY: Duration = Duration::from_millis(250);
 
@@ -31,7 +33,10 @@ pub struct Runner {
 
 struct Shared {
     progress: Progress,
+    /// There are new events.
     wake: Notify,
+    /// Somebody waits for them.
+    hurry: Notify,
 }
 
 /// A cheap handle to the runner: waits for projections and wakes them.
@@ -44,18 +49,35 @@ pub struct Follower {
 impl Runner {
     /// Starts a worker for each of `projections`.
     pub fn start(pool: PgPool, projections: Vec<Arc<dyn Projection>>) -> Self {
-        let shared = Arc::new(Shared { progress: Progress::default(), wake: Notify::new() });
+        let shared = Arc::new(Shared {
+            progress: Progress::default(),
+            wake: Notify::new(),
+            hurry: Notify::new(),
+        });
         let (stop, stopped) = watch::channel(false);
         let mut workers = JoinSet::new();
         for projection in projections {
-            workers.spawn(run(pool.clone(), projection, Arc::clone(&shared), stopped.clone()));
+            workers.spawn(run(
+                pool.clone(),
+                projection,
+                Arc::clone(&shared),
+                stopped.clone(),
+            ));
         }
-        Self { pool, shared, stop, workers }
+        Self {
+            pool,
+            shared,
+            stop,
+            workers,
+        }
     }
 
     /// A handle for whoever reads.
     pub fn follower(&self) -> Follower {
-        Follower { pool: self.pool.clone(), shared: Arc::clone(&self.shared) }
+        Follower {
+            pool: self.pool.clone(),
+            shared: Arc::clone(&self.shared),
+        }
     }
 
     /// Lets every worker finish its transaction and ends them.
@@ -81,7 +103,11 @@ impl Follower {
         ledger_id: &str,
         patience: Duration,
     ) -> Result<(), Behind> {
-        self.shared.progress.wait(&self.pool, projection, ledger_id, patience, || self.wake()).await
+        let hurry = || self.shared.hurry.notify_waiters();
+        self.shared
+            .progress
+            .wait(&self.pool, projection, ledger_id, patience, hurry)
+            .await
     }
 }
 
@@ -92,20 +118,32 @@ async fn run(
     mut stopped: watch::Receiver<bool>,
 ) {
     while !*stopped.borrow() {
+        // Registered before looking, so that a call between looking and sleeping is not lost.
         let woken = shared.wake.notified();
-        tokio::pin!(woken);
-        // Registered before looking, so that a wake-up between looking and sleeping is not lost.
+        let hurried = shared.hurry.notified();
+        tokio::pin!(woken, hurried);
         woken.as_mut().enable();
+        hurried.as_mut().enable();
         let pause = match advance_all(&pool, projection.as_ref(), &shared.progress).await {
             Ok(()) => IDLE,
             Err(cause) => {
-                warn!(projection = projection.name(), error = &cause as &dyn std::error::Error, "will retry");
+                warn!(
+                    projection = projection.name(),
+                    error = &cause as &dyn std::error::Error,
+                    "will retry"
+                );
                 RETRY
             }
         };
+        let quiet = async {
+            tokio::select! {
+                () = woken => tokio::time::sleep(GATHER).await,
+                () = tokio::time::sleep(pause) => {}
+            }
+        };
         tokio::select! {
-            () = woken => {}
-            () = tokio::time::sleep(pause) => {}
+            () = quiet => {}
+            () = hurried => {}
             _ = stopped.changed() => {}
         }
     }
@@ -143,16 +181,26 @@ async fn advance(
 ) -> sqlx::Result<Step> {
     let mut tx = conn.begin().await?;
     // A crash may lose the newest of these transactions, rows and checkpoint alike: they are made again.
-    sqlx::query!("SET LOCAL synchronous_commit = off").execute(&mut *tx).await?;
+    sqlx::query!("SET LOCAL synchronous_commit = off")
+        .execute(&mut *tx)
+        .await?;
     let Some(from) = lock_checkpoint(&mut tx, projection.name(), ledger_id).await? else {
         return Ok(Step::Done);
     };
     let size = event_log::size(&mut tx, ledger_id).await?;
-    let span =
-        Span { ledger_id, from, to: size, stream_types: projection.stream_types(), limit: BATCH };
+    let span = Span {
+        ledger_id,
+        from,
+        to: size,
+        stream_types: projection.stream_types(),
+        limit: BATCH,
+    };
     let events = event_log::read(&mut tx, span).await?;
     let full = events.len() == usize::try_from(BATCH).unwrap_or(usize::MAX);
-    let to = events.last().filter(|_| full).map_or(size, |event| event.position + 1);
+    let to = events
+        .last()
+        .filter(|_| full)
+        .map_or(size, |event| event.position + 1);
     match projection.apply(&mut tx, ledger_id, &events).await {
         Ok(()) => {}
         Err(ApplyError::Database(error)) => return Err(error),
@@ -220,7 +268,12 @@ async fn park(
     ledger_id: &str,
     poison: &ApplyError,
 ) -> sqlx::Result<()> {
-    error!(projection, ledger_id, error = poison as &dyn std::error::Error, "projection parked");
+    error!(
+        projection,
+        ledger_id,
+        error = poison as &dyn std::error::Error,
+        "projection parked"
+    );
     sqlx::query!(
         "UPDATE projection_checkpoints SET parked_reason = $3 WHERE ledger_id = $1 AND projection = $2",
         ledger_id,

@@ -12,8 +12,10 @@ use crate::config::DatabaseConfig;
 use crate::embedded_postgres::EmbeddedPostgres;
 
 #[derive(Debug, Args)]
-#[command(after_help = "Prints the database's URL as one line, for psql, pg_dump and others; runs until SIGTERM or \
-                        SIGINT. The server must not run on the same data directory meanwhile.")]
+#[command(
+    after_help = "Prints the database's URL as one line, for psql, pg_dump and others; runs until SIGTERM or \
+                        SIGINT. The server must not run on the same data directory meanwhile."
+)]
 pub(super) struct Database {
     /// End when standard input is closed: with the program that started this one
     #[arg(long)]
@@ -25,7 +27,10 @@ pub(super) struct Database {
 
 impl Database {
     pub(super) fn run(self, data_dir_given: bool) -> Result<Answer, Box<dyn Error>> {
-        let database = DatabaseConfig { db_url: None, ..self.database };
+        let database = DatabaseConfig {
+            db_url: None,
+            ..self.database
+        };
         let ground = Ground::prepare(database, data_dir_given)?;
         ground.notes.iter().for_each(|note| eprintln!("vinzy: {note}"));
         runtime()?.block_on(async {

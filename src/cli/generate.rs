@@ -10,8 +10,10 @@ use super::validate::RingConfig;
 use crate::clock::Entropy;
 
 #[derive(Debug, Args)]
-#[command(after_help = "The key is signed and well-formed, but belongs to no license: `POST /licenses` issues \
-                        one that does.\n\nExample: VINZY_HMAC_KEY=… vinzy generate PRD")]
+#[command(
+    after_help = "The key is signed and well-formed, but belongs to no license: `POST /licenses` issues \
+                        one that does.\n\nExample: VINZY_HMAC_KEY=… vinzy generate PRD"
+)]
 pub(super) struct Generate {
     /// Product code, one to three letters A to Z
     product_code: String,
@@ -30,7 +32,10 @@ impl Generate {
             .map_err(|error| format!("product code {:?} {error}", self.product_code))?;
         let ring = self.ring.load()?;
         for _ in 0..self.count {
-            println!("{}", ring.generate(code.as_str(), Entropy::System.bytes()).as_str());
+            println!(
+                "{}",
+                ring.generate(code.as_str(), Entropy::System.bytes()).as_str()
+            );
         }
         Ok(Answer::Yes)
     }

@@ -12,7 +12,12 @@ use super::store::runtime;
 #[command(after_help = "Exit code 0: alive and ready. 1: alive, but not ready. 2: no answer.")]
 pub(super) struct Health {
     /// Address of the server, with its path prefix if it has one
-    #[arg(long, env = "VINZY_URL", value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    #[arg(
+        long,
+        env = "VINZY_URL",
+        value_name = "URL",
+        default_value = "http://127.0.0.1:8080"
+    )]
     url: String,
 
     /// How long to wait for an answer, in seconds
@@ -26,7 +31,9 @@ impl Health {
     }
 
     async fn ask(self) -> Result<Answer, Box<dyn Error>> {
-        let client = reqwest::Client::builder().timeout(Duration::from_secs(self.timeout)).build()?;
+        let client = reqwest::Client::builder()
+            .timeout(Duration::from_secs(self.timeout))
+            .build()?;
         let base = self.url.trim_end_matches('/');
         for path in ["/health", "/ready"] {
             let response = client.get(format!("{base}{path}")).send().await?;

@@ -10,8 +10,10 @@ use crate::app::MIGRATOR;
 use crate::config::DatabaseConfig;
 
 #[derive(Debug, Args)]
-#[command(after_help = "`vinzy serve` does this at every start. Alone it is for deployments whose server may not \
-                        change the schema. Running it again changes nothing.")]
+#[command(
+    after_help = "`vinzy serve` does this at every start. Alone it is for deployments whose server may not \
+                        change the schema. Running it again changes nothing."
+)]
 pub(super) struct Migrate {
     #[command(flatten)]
     database: DatabaseConfig,

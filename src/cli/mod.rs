@@ -79,8 +79,10 @@ pub fn run() -> ExitCode {
             .is_some_and(|source| source != clap::parser::ValueSource::DefaultValue)
     };
     let data_dir_given = std::env::var_os("VINZY_DATA_DIR").is_some_and(|dir| !dir.is_empty())
-        || matches!(&cli.command, Command::Serve(_) | Command::Migrate(_) | Command::Verify(_) | Command::Database(_))
-            && explicit("data_dir");
+        || matches!(
+            &cli.command,
+            Command::Serve(_) | Command::Migrate(_) | Command::Verify(_) | Command::Database(_)
+        ) && explicit("data_dir");
     let answer = match cli.command {
         Command::Serve(serve) => serve.run(data_dir_given),
         Command::Generate(generate) => generate.run(),

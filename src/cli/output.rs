@@ -29,7 +29,9 @@ pub(super) fn fail(error: &dyn Error) -> ExitCode {
 pub(super) fn start_log(config: &LogConfig) -> Result<(), Box<dyn Error>> {
     // Statements are the database's own business unless asked for.
     let filter = EnvFilter::try_new(format!("sqlx=warn,{}", config.log))?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     match config.log_format {
         LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).init(),
         LogFormat::Json => lines.json().flatten_event(true).init(),

@@ -16,10 +16,12 @@ use crate::http;
 use crate::secrets::Secrets;
 
 #[derive(Debug, Args)]
-#[command(after_help = "With nothing set, the server starts a private PostgreSQL under ./data, generates its \
+#[command(
+    after_help = "With nothing set, the server starts a private PostgreSQL under ./data, generates its \
                         secrets there, and prints the admin's key once.\n\n\
                         SIGTERM and SIGINT end it cleanly: requests under way are answered, what waits is \
-                        written, the private database is stopped.")]
+                        written, the private database is stopped."
+)]
 pub(super) struct Serve {
     #[command(flatten, next_help_heading = "Server")]
     server: ServerConfig,
@@ -66,8 +68,14 @@ impl Serve {
         secrets: &Secrets,
         end: impl Future<Output = std::io::Result<()>>,
     ) -> Result<(), Box<dyn Error>> {
-        let app =
-            App::start(store.pool.clone(), &self.server, secrets, Clock::System, Entropy::System).await?;
+        let app = App::start(
+            store.pool.clone(),
+            &self.server,
+            secrets,
+            Clock::System,
+            Entropy::System,
+        )
+        .await?;
         let address = listener.local_addr()?;
         self.greet(address, ground, secrets)?;
         let served = http::server::serve(listener, http::router(&app), async {
@@ -98,7 +106,11 @@ impl Serve {
             writeln!(out, "{name}={}", value.expose())?;
         }
         if !secrets.generated.is_empty() {
-            writeln!(out, "These keys were made just now and are shown this once. They are kept in {}.", kept.display())?;
+            writeln!(
+                out,
+                "These keys were made just now and are shown this once. They are kept in {}.",
+                kept.display()
+            )?;
         } else if self.secrets.api_key.is_none() {
             writeln!(out, "The keys are in {}.", kept.display())?;
         }

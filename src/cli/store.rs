@@ -32,14 +32,24 @@ pub(super) struct Store {
 impl Ground {
     /// Prepares for the database of `config`. Must run before any thread is started.
     pub(super) fn prepare(config: DatabaseConfig, data_dir_given: bool) -> Result<Self, Failure> {
-        let DatabaseConfig { db_url, db_pool_size, data_dir, run_as } = config;
+        let DatabaseConfig {
+            db_url,
+            db_pool_size,
+            data_dir,
+            run_as,
+        } = config;
         let (data_dir, notes) = if db_url.is_some() {
             (data_dir, vec![])
         } else {
             let prepared = privileges::prepare(&data_dir, data_dir_given, run_as.as_deref())?;
             (prepared.data_dir, prepared.notes)
         };
-        Ok(Self { data_dir, notes, db_url, pool_size: db_pool_size })
+        Ok(Self {
+            data_dir,
+            notes,
+            db_url,
+            pool_size: db_pool_size,
+        })
     }
 
     /// Connects to the given database, or starts the private one.

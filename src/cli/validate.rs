@@ -41,7 +41,10 @@ impl RingConfig {
     fn kept(&self) -> Result<String, Box<dyn Error>> {
         let path = self.data_dir.join("secrets.toml");
         let missing = |cause: &dyn std::fmt::Display| {
-            format!("no key: set VINZY_HMAC_KEY or VINZY_HMAC_KEYS, or name the server's data directory ({}: {cause})", path.display())
+            format!(
+                "no key: set VINZY_HMAC_KEY or VINZY_HMAC_KEYS, or name the server's data directory ({}: {cause})",
+                path.display()
+            )
         };
         let text = std::fs::read_to_string(&path).map_err(|error| missing(&error))?;
         let secrets: toml::Table = text.parse().map_err(|error: toml::de::Error| missing(&error))?;
@@ -51,9 +54,11 @@ impl RingConfig {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Says whether the key was made with one of the keys given. Whether there is a license \
+#[command(
+    after_help = "Says whether the key was made with one of the keys given. Whether there is a license \
                         for it, and in which state, only the server knows: `POST /validate`.\n\n\
-                        Exit code 0: it was. 1: it was not.")]
+                        Exit code 0: it was. 1: it was not."
+)]
 pub(super) struct Validate {
     /// The license key; `-` reads it from standard input, where it leaves no trace in the shell's history
     key: String,
@@ -64,7 +69,11 @@ pub(super) struct Validate {
 
 impl Validate {
     pub(super) fn run(self) -> Result<Answer, Box<dyn Error>> {
-        let text = if self.key == "-" { std::io::read_to_string(std::io::stdin())? } else { self.key };
+        let text = if self.key == "-" {
+            std::io::read_to_string(std::io::stdin())?
+        } else {
+            self.key
+        };
         match self.ring.load()?.check(&normalise(&text)) {
             Ok(checked) => {
                 println!("VALID (key version {})", checked.version);

@@ -13,12 +13,14 @@ use crate::audit;
 use crate::config::DatabaseConfig;
 
 #[derive(Debug, Args)]
-#[command(after_help = "Walks every event: that it parses, is canonical, was built on the one before, is the next \
+#[command(
+    after_help = "Walks every event: that it parses, is canonical, was built on the one before, is the next \
                         of its stream, is no older than the one before, is of a known type; that every column \
                         beside it says the same; that sealed data are what the event commits to; that the head \
                         and the last checkpoint fit. Reads only, also beside a running server on the same \
                         VINZY_DB_URL.\n\n\
-                        Exit code 0: all is as it was recorded. 1: it is not, and the first bad position is named.")]
+                        Exit code 0: all is as it was recorded. 1: it is not, and the first bad position is named."
+)]
 pub(super) struct Verify {
     /// Verify only this ledger; all of the database if left out
     #[arg(long, value_name = "ID")]
@@ -59,12 +61,21 @@ async fn verify(pool: &PgPool, ledger_id: &str) -> Result<bool, Box<dyn Error>> 
     let origin = &report.origin;
     match report.damage {
         None => {
-            println!("{origin}: {} events verified, root {}", report.events_checked, report.root);
+            println!(
+                "{origin}: {} events verified, root {}",
+                report.events_checked, report.root
+            );
             Ok(true)
         }
         Some(damage) => {
-            println!("{origin}: BROKEN at position {}: {}", damage.position, damage.problem);
-            println!("{origin}: {} of {} events before that are good", report.events_checked, report.size);
+            println!(
+                "{origin}: BROKEN at position {}: {}",
+                damage.position, damage.problem
+            );
+            println!(
+                "{origin}: {} of {} events before that are good",
+                report.events_checked, report.size
+            );
             Ok(false)
         }
     }
@@ -76,5 +87,7 @@ fn progress_bar(ledger_id: &str) -> ProgressBar {
     }
     let style = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} events, {per_sec}, {eta} left")
         .unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(0).with_style(style).with_prefix(ledger_id.to_owned())
+    ProgressBar::new(0)
+        .with_style(style)
+        .with_prefix(ledger_id.to_owned())
 }

@@ -59,7 +59,11 @@ pub async fn update(
 ) -> Result<NamedCustomer, CommandError> {
     let ledger_id = order.ledger_id.clone();
     let not_found = CommandError::Customer(CustomerError::NotFound);
-    let key = app.personal_data.data_key(&ledger_id, id).await?.ok_or(not_found)?;
+    let key = app
+        .personal_data
+        .data_key(&ledger_id, id)
+        .await?
+        .ok_or(not_found)?;
     let operation = Update::new(id, changes, key, &app.address_hasher);
     let point = match order.execute(app, operation).await? {
         Outcome::Done((_, seq)) => StreamPoint {
@@ -80,18 +84,41 @@ pub async fn delete(app: &App, order: Order, id: CustomerId) -> Result<(), Comma
 
 /// The customer with an id, as of now.
 pub async fn get(app: &App, ledger_id: &str, id: CustomerId) -> Result<NamedCustomer, CommandError> {
-    let customer = app.ledgers.store(ledger_id).load::<Customer>(&id.to_string()).await?;
+    let customer = app
+        .ledgers
+        .store(ledger_id)
+        .load::<Customer>(&id.to_string())
+        .await?;
     let state = live(&customer)?;
-    let data = app.personal_data.as_of(ledger_id, &[id], customer.seq).await?.remove(&id);
-    Ok(NamedCustomer { id, state, data: data.unwrap_or_default() })
+    let data = app
+        .personal_data
+        .as_of(ledger_id, &[id], customer.seq)
+        .await?
+        .remove(&id);
+    Ok(NamedCustomer {
+        id,
+        state,
+        data: data.unwrap_or_default(),
+    })
 }
 
 async fn as_of(app: &App, ledger_id: &str, point: &StreamPoint) -> Result<NamedCustomer, CommandError> {
     let aggregate = app.ledgers.store(ledger_id).load_as_of::<Customer>(point).await?;
     let id: CustomerId = point.stream_id.parse().map_err(|_| LedgerError::Unreadable)?;
-    let state = live(&Versioned { aggregate, seq: point.seq })?;
-    let data = app.personal_data.as_of(ledger_id, &[id], point.seq).await?.remove(&id);
-    Ok(NamedCustomer { id, state, data: data.unwrap_or_default() })
+    let state = live(&Versioned {
+        aggregate,
+        seq: point.seq,
+    })?;
+    let data = app
+        .personal_data
+        .as_of(ledger_id, &[id], point.seq)
+        .await?
+        .remove(&id);
+    Ok(NamedCustomer {
+        id,
+        state,
+        data: data.unwrap_or_default(),
+    })
 }
 
 /// Hashes addresses for the uniqueness table, so that the table alone tells none of them. Derived from
@@ -132,14 +159,21 @@ impl Operation for Create {
     }
 
     fn run(self, attempt: &mut Attempt<'_>) -> Result<Self::Output, CommandError> {
-        attempt.claim(CUSTOMER_EMAIL, self.email_hash, self.id).map_err(|_| CommandError::EmailTaken)?;
+        attempt
+            .claim(CUSTOMER_EMAIL, self.email_hash, self.id)
+            .map_err(|_| CommandError::EmailTaken)?;
         let nonce = attempt.entropy().bytes();
         let wrapped = self.master.wrap(&self.ledger_id, self.id, &self.key, nonce);
         attempt.store_data_key(self.id, self.key.id(), wrapped);
-        let fields = PersonalField::ALL.map(|field| (field.path(), self.data.plaintext(field))).into();
-        let personal = Personal { customer_id: self.id, key: self.key, fields };
-        let customer =
-            attempt.decide_with::<Customer>(self.id, CustomerCommand::Create, Some(personal))?;
+        let fields = PersonalField::ALL
+            .map(|field| (field.path(), self.data.plaintext(field)))
+            .into();
+        let personal = Personal {
+            customer_id: self.id,
+            key: self.key,
+            fields,
+        };
+        let customer = attempt.decide_with::<Customer>(self.id, CustomerCommand::Create, Some(personal))?;
         Ok((self.id, live(&customer)?, self.data))
     }
 }
@@ -178,12 +212,24 @@ impl Update {
         ];
         let data = PersonalData {
             name: changes.name.unwrap_or_default(),
-            email: changes.email.map(|email| email.as_str().to_owned()).unwrap_or_default(),
+            email: changes
+                .email
+                .map(|email| email.as_str().to_owned())
+                .unwrap_or_default(),
             company: changes.company.unwrap_or_default(),
             metadata: changes.metadata.unwrap_or_default(),
         };
-        let changed = changed.into_iter().filter_map(|(field, is)| is.then_some(field)).collect();
-        Self { id, data, changed, email_hash, key }
+        let changed = changed
+            .into_iter()
+            .filter_map(|(field, is)| is.then_some(field))
+            .collect();
+        Self {
+            id,
+            data,
+            changed,
+            email_hash,
+            key,
+        }
     }
 }
 
@@ -201,11 +247,20 @@ impl Operation for Update {
     fn run(self, attempt: &mut Attempt<'_>) -> Result<Self::Output, CommandError> {
         live(&attempt.aggregate::<Customer>(self.id))?;
         if let Some(hash) = self.email_hash {
-            attempt.claim(CUSTOMER_EMAIL, hash, self.id).map_err(|_| CommandError::EmailTaken)?;
+            attempt
+                .claim(CUSTOMER_EMAIL, hash, self.id)
+                .map_err(|_| CommandError::EmailTaken)?;
         }
-        let fields =
-            self.changed.iter().map(|field| (field.path(), self.data.plaintext(*field))).collect();
-        let personal = Personal { customer_id: self.id, key: self.key, fields };
+        let fields = self
+            .changed
+            .iter()
+            .map(|field| (field.path(), self.data.plaintext(*field)))
+            .collect();
+        let personal = Personal {
+            customer_id: self.id,
+            key: self.key,
+            fields,
+        };
         let command = CustomerCommand::Update(self.changed);
         let customer = attempt.decide_with::<Customer>(self.id, command, Some(personal))?;
         Ok((live(&customer)?, customer.seq))
@@ -238,7 +293,11 @@ impl Operation for Delete {
 }
 
 fn live(customer: &Versioned<Customer>) -> Result<CustomerState, CommandError> {
-    customer.aggregate.live().cloned().ok_or(CommandError::Customer(CustomerError::NotFound))
+    customer
+        .aggregate
+        .live()
+        .cloned()
+        .ok_or(CommandError::Customer(CustomerError::NotFound))
 }
 
 /// The customer who has an address, as of now.
@@ -255,5 +314,10 @@ pub async fn id_of_email(
     )
     .fetch_optional(&app.pool)
     .await?;
-    stream_id.map(|id| id.parse().map_err(|_| CommandError::Ledger(LedgerError::Unreadable))).transpose()
+    stream_id
+        .map(|id| {
+            id.parse()
+                .map_err(|_| CommandError::Ledger(LedgerError::Unreadable))
+        })
+        .transpose()
 }

@@ -19,13 +19,20 @@ impl RequestHasher {
     /// What identifies a request: its idempotency key, and a hash of what it asks for. `operation` sets
     /// apart requests with equal bodies to different routes.
     pub fn idempotency(&self, key: &str, operation: &str, body: &[u8]) -> Idempotency {
-        Idempotency { key: key.to_owned(), request_hash: self.mac(b"request", &[operation.as_bytes(), body]) }
+        Idempotency {
+            key: key.to_owned(),
+            request_hash: self.mac(b"request", &[operation.as_bytes(), body]),
+        }
     }
 
     /// Fifteen bytes that look random to whoever lacks the secret, and are the same for the same request:
     /// what a license key is made of when its request can be repeated, so that the key need not be kept.
     pub fn license_entropy(&self, ledger_id: &str, idempotency: &Idempotency) -> [u8; 15] {
-        let parts = [ledger_id.as_bytes(), idempotency.key.as_bytes(), &idempotency.request_hash];
+        let parts = [
+            ledger_id.as_bytes(),
+            idempotency.key.as_bytes(),
+            &idempotency.request_hash,
+        ];
         let mac = self.mac(b"license-key", &parts);
         let (entropy, _) = mac.split_first_chunk::<15>().expect("a MAC has 32 bytes");
         *entropy
@@ -54,6 +61,11 @@ mod tests {
         assert_ne!(hash("POST /a", b"{}"), hash("POST /b", b"{}"));
         assert_ne!(hash("POST /a", b"{}"), hash("POST /a", b"[]"));
         assert_ne!(hash("POST /ab", b"c"), hash("POST /a", b"bc"));
-        assert_ne!(hash("p", b"c"), RequestHasher::new([2; 32]).idempotency("k", "p", b"c").request_hash);
+        assert_ne!(
+            hash("p", b"c"),
+            RequestHasher::new([2; 32])
+                .idempotency("k", "p", b"c")
+                .request_hash
+        );
     }
 }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 use vinzy_events::customer::{Customer, CustomerError};
 use vinzy_events::key::{KeyDigest, LicenseKey};
 use vinzy_events::license::{CreateLicense, License, LicenseCommand, LicenseError, LicenseState};
-use vinzy_events::product::{Product, ProductCode};
+use vinzy_events::product::{Product, ProductCode, ProductError};
 use vinzy_events::{CustomerId, LicenseId, ProductId, Timestamp};
 
 use super::{CommandError, Order, Outcome, StreamPoint, products};
@@ -59,15 +59,32 @@ pub struct Issued {
 /// Issues a license. The same order again gives the license as it was issued, with the same key: that is
 /// made again from the order, not kept.
 pub async fn issue(app: &App, order: Order, new: NewLicense) -> Result<Issued, CommandError> {
+    let code = &new.product_code;
+    let known = app.product_codes.find(&app.pool, &order.ledger_id, code).await?;
+    match issue_of(app, order.clone(), known, new.clone()).await {
+        // What was known may be old: the product is gone, and another may have its code by now.
+        Err(CommandError::Product(ProductError::NotFound)) => {
+            app.product_codes.forget(&order.ledger_id, code);
+            let now = app.product_codes.find(&app.pool, &order.ledger_id, code).await?;
+            issue_of(app, order, now, new).await
+        }
+        issued => issued,
+    }
+}
+
+async fn issue_of(
+    app: &App,
+    order: Order,
+    product_id: ProductId,
+    new: NewLicense,
+) -> Result<Issued, CommandError> {
     let id = LicenseId::new(app.clock.now(), app.entropy.bytes());
-    let product_id = products::id_of_code(&app.pool, &order.ledger_id, &new.product_code).await?;
     let entropy = match &order.idempotency {
         Some(idempotency) => app.request_hasher.license_entropy(&order.ledger_id, idempotency),
         None => app.entropy.bytes(),
     };
     let key = app.key_ring.generate(new.product_code.as_str(), entropy);
-    let ledger_id = order.ledger_id.clone();
-    let code = new.product_code.clone();
+    let (ledger_id, code) = (order.ledger_id.clone(), new.product_code.clone());
     let operation = Create {
         id,
         product_id,
@@ -107,12 +124,22 @@ pub async fn delete(app: &App, order: Order, id: LicenseId) -> Result<(), Comman
 
 /// The license with an id, as of now.
 pub async fn get(app: &App, ledger_id: &str, id: LicenseId) -> Result<LicenseState, CommandError> {
-    live(&app.ledgers.store(ledger_id).load::<License>(&id.to_string()).await?.aggregate)
+    live(
+        &app.ledgers
+            .store(ledger_id)
+            .load::<License>(&id.to_string())
+            .await?
+            .aggregate,
+    )
 }
 
 /// Whether there is or was a license with an id: its history outlives it.
 pub async fn exists(app: &App, ledger_id: &str, id: LicenseId) -> Result<bool, CommandError> {
-    let license = app.ledgers.store(ledger_id).load::<License>(&id.to_string()).await?;
+    let license = app
+        .ledgers
+        .store(ledger_id)
+        .load::<License>(&id.to_string())
+        .await?;
     Ok(license.aggregate.state().is_some())
 }
 
@@ -138,8 +165,10 @@ async fn issued_key(
         .versions()
         .filter_map(|version| app.key_ring.generate_with(version, code.as_str(), entropy))
         .collect();
-    let digests: Vec<Vec<u8>> =
-        candidates.iter().map(|key| KeyDigest::of(key.as_str()).as_bytes().to_vec()).collect();
+    let digests: Vec<Vec<u8>> = candidates
+        .iter()
+        .map(|key| KeyDigest::of(key.as_str()).as_bytes().to_vec())
+        .collect();
     let found = sqlx::query_scalar!(
         "SELECT key_digest FROM license_keys WHERE key_digest = ANY($1) AND license_id = $2",
         &digests,
@@ -148,7 +177,9 @@ async fn issued_key(
     .fetch_optional(&app.pool)
     .await?;
     let index = digests.iter().position(|digest| Some(digest) == found.as_ref());
-    index.and_then(|index| candidates.into_iter().nth(index)).ok_or(CommandError::KeyGone)
+    index
+        .and_then(|index| candidates.into_iter().nth(index))
+        .ok_or(CommandError::KeyGone)
 }
 
 /// Issues a license of an existing product to an existing customer.
@@ -171,7 +202,12 @@ impl Operation for Create {
 
     fn run(self, attempt: &mut Attempt<'_>) -> Result<Self::Output, CommandError> {
         let product = products::live(&attempt.aggregate::<Product>(self.product_id).aggregate)?;
-        if attempt.aggregate::<Customer>(self.new.customer_id).aggregate.live().is_none() {
+        if attempt
+            .aggregate::<Customer>(self.new.customer_id)
+            .aggregate
+            .live()
+            .is_none()
+        {
             return Err(CommandError::Customer(CustomerError::NotFound));
         }
         let expires_at = match self.new.expiry {
@@ -243,5 +279,8 @@ impl Operation for Delete {
 }
 
 fn live(license: &License) -> Result<LicenseState, CommandError> {
-    license.live().cloned().ok_or(CommandError::License(LicenseError::NotFound))
+    license
+        .live()
+        .cloned()
+        .ok_or(CommandError::License(LicenseError::NotFound))
 }

@@ -36,12 +36,10 @@ pub struct Order {
 }
 
 impl Order {
-    async fn execute<O: Operation>(
-        self,
-        app: &App,
-        operation: O,
-    ) -> Result<Outcome<O::Output>, O::Error> {
-        app.ledgers.execute(&self.ledger_id, operation, self.context, self.idempotency).await
+    async fn execute<O: Operation>(self, app: &App, operation: O) -> Result<Outcome<O::Output>, O::Error> {
+        app.ledgers
+            .execute(&self.ledger_id, operation, self.context, self.idempotency)
+            .await
     }
 }
 

@@ -1,5 +1,9 @@
 //! Commands to products.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use sqlx::PgPool;
 use vinzy_events::ProductId;
 use vinzy_events::product::{
     CreateProduct, Product, ProductCode, ProductCommand, ProductError, ProductState, UpdateProduct,
@@ -45,7 +49,13 @@ pub async fn delete(app: &App, order: Order, id: ProductId) -> Result<(), Comman
 
 /// The product with an id, as of now.
 pub async fn get(app: &App, ledger_id: &str, id: ProductId) -> Result<ProductState, CommandError> {
-    live(&app.ledgers.store(ledger_id).load::<Product>(&id.to_string()).await?.aggregate)
+    live(
+        &app.ledgers
+            .store(ledger_id)
+            .load::<Product>(&id.to_string())
+            .await?
+            .aggregate,
+    )
 }
 
 async fn as_of(
@@ -129,15 +139,48 @@ impl Operation for Delete {
 
 /// The product's content, while it is on offer.
 pub(crate) fn live(product: &Product) -> Result<ProductState, CommandError> {
-    product.live().cloned().ok_or(CommandError::Product(ProductError::NotFound))
+    product
+        .live()
+        .cloned()
+        .ok_or(CommandError::Product(ProductError::NotFound))
 }
 
-/// The id behind a product code, as of now.
-pub async fn id_of_code(
-    pool: &sqlx::PgPool,
-    ledger_id: &str,
-    code: &ProductCode,
-) -> Result<ProductId, CommandError> {
+/// The ids behind product codes, as far as this node has asked for them.
+///
+/// An entry can outlive its product: whoever learns that calls [`ProductCodes::forget`] and asks again.
+#[derive(Default)]
+pub struct ProductCodes {
+    known: Mutex<HashMap<(Arc<str>, ProductCode), ProductId>>,
+}
+
+impl ProductCodes {
+    /// The id behind a code.
+    pub async fn find(
+        &self,
+        pool: &PgPool,
+        ledger_id: &Arc<str>,
+        code: &ProductCode,
+    ) -> Result<ProductId, CommandError> {
+        let place = (Arc::clone(ledger_id), code.clone());
+        if let Some(id) = self.lock().get(&place) {
+            return Ok(*id);
+        }
+        let id = id_of_code(pool, ledger_id, code).await?;
+        self.lock().insert(place, id);
+        Ok(id)
+    }
+
+    /// Asks anew the next time.
+    pub fn forget(&self, ledger_id: &Arc<str>, code: &ProductCode) {
+        self.lock().remove(&(Arc::clone(ledger_id), code.clone()));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<(Arc<str>, ProductCode), ProductId>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn id_of_code(pool: &PgPool, ledger_id: &str, code: &ProductCode) -> Result<ProductId, CommandError> {
     let stream_id = sqlx::query_scalar!(
         "SELECT stream_id FROM unique_claims WHERE ledger_id = $1 AND kind = $2 AND value = $3",
         ledger_id,
@@ -147,5 +190,7 @@ pub async fn id_of_code(
     .fetch_optional(pool)
     .await?;
     let stream_id = stream_id.ok_or_else(|| CommandError::NoSuchProduct(code.clone()))?;
-    stream_id.parse().map_err(|_| CommandError::Ledger(LedgerError::Unreadable))
+    stream_id
+        .parse()
+        .map_err(|_| CommandError::Ledger(LedgerError::Unreadable))
 }

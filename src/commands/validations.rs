@@ -48,7 +48,12 @@ impl Count {
 impl ValidationLog {
     /// A log that writes to `ledgers`.
     pub fn new(mode: ValidationAudit, ledgers: Arc<Ledgers>) -> Self {
-        Self { mode, ledgers, counts: Mutex::default(), flushing: tokio::sync::Mutex::default() }
+        Self {
+            mode,
+            ledgers,
+            counts: Mutex::default(),
+            flushing: tokio::sync::Mutex::default(),
+        }
     }
 
     /// Counts one validation. With [`ValidationAudit::Each`] it is in the ledger when this returns.
@@ -59,7 +64,11 @@ impl ValidationLog {
         outcome: &'static str,
         at: Timestamp,
     ) -> Result<(), CommandError> {
-        let count = Count { outcomes: BTreeMap::from([(outcome, 1)]), first_at: at, last_at: at };
+        let count = Count {
+            outcomes: BTreeMap::from([(outcome, 1)]),
+            first_at: at,
+            last_at: at,
+        };
         match self.mode {
             ValidationAudit::Off => Ok(()),
             ValidationAudit::Each => self.append(ledger_id, license_id, &count).await,
@@ -104,7 +113,11 @@ impl ValidationLog {
     pub async fn flush_license(&self, ledger_id: &Arc<str>, license_id: LicenseId) {
         let _alone = self.flushing.lock().await;
         let key = (Arc::clone(ledger_id), license_id);
-        let count = self.counts.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+        let count = self
+            .counts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&key);
         if let Some(count) = count
             && let Err(error) = self.append(ledger_id, license_id, &count).await
             && !matches!(error, CommandError::License(_))
@@ -115,7 +128,10 @@ impl ValidationLog {
 
     fn add(&self, key: (Arc<str>, LicenseId), count: &Count) {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        counts.entry(key).and_modify(|known| known.merge(count)).or_insert_with(|| count.clone());
+        counts
+            .entry(key)
+            .and_modify(|known| known.merge(count))
+            .or_insert_with(|| count.clone());
     }
 
     async fn append(
@@ -124,9 +140,20 @@ impl ValidationLog {
         license_id: LicenseId,
         count: &Count,
     ) -> Result<(), CommandError> {
-        let operation = RecordValidations { id: license_id, count: count.clone() };
-        let actor = Actor { id: "validations".into(), kind: "system".into(), via: "server".into() };
-        let context = Context { actor, correlation_id: None, causation_id: None };
+        let operation = RecordValidations {
+            id: license_id,
+            count: count.clone(),
+        };
+        let actor = Actor {
+            id: "validations".into(),
+            kind: "system".into(),
+            via: "server".into(),
+        };
+        let context = Context {
+            actor,
+            correlation_id: None,
+            causation_id: None,
+        };
         self.ledgers.execute(ledger_id, operation, context, None).await?;
         Ok(())
     }
@@ -147,8 +174,12 @@ impl Operation for RecordValidations {
     }
 
     fn run(self, attempt: &mut Attempt<'_>) -> Result<(), CommandError> {
-        let outcomes =
-            self.count.outcomes.into_iter().map(|(code, count)| (code.to_owned(), count)).collect();
+        let outcomes = self
+            .count
+            .outcomes
+            .into_iter()
+            .map(|(code, count)| (code.to_owned(), count))
+            .collect();
         let command = LicenseCommand::RecordValidations {
             outcomes,
             first_at: self.count.first_at,

@@ -99,7 +99,11 @@ impl Fields {
         match vinzy_events::entitlement::validate_features(name, &features) {
             Ok(()) => Some(features),
             Err(problems) => {
-                self.errors.extend(problems.into_iter().map(|(field, message)| FieldError { field, message }));
+                self.errors.extend(
+                    problems
+                        .into_iter()
+                        .map(|(field, message)| FieldError { field, message }),
+                );
                 None
             }
         }
@@ -107,7 +111,10 @@ impl Fields {
 
     /// Notes that a field is wrong. Gives `None`, for convenience.
     pub fn refuse<T>(&mut self, name: &str, message: impl Into<String>) -> Option<T> {
-        self.errors.push(FieldError { field: name.to_owned(), message: message.into() });
+        self.errors.push(FieldError {
+            field: name.to_owned(),
+            message: message.into(),
+        });
         None
     }
 
@@ -140,7 +147,9 @@ impl Field for String {
 impl Field for u32 {
     fn read(value: Value) -> Result<Self, String> {
         let number = value.as_u64().ok_or("must be a whole number of at least 0")?;
-        number.try_into().map_err(|_| format!("must be at most {}", u32::MAX))
+        number
+            .try_into()
+            .map_err(|_| format!("must be at most {}", u32::MAX))
     }
 }
 
@@ -156,7 +165,8 @@ impl Field for Map<String, Value> {
 impl Field for Timestamp {
     fn read(value: Value) -> Result<Self, String> {
         let text = String::read(value)?;
-        text.parse().map_err(|_| "must be an RFC 3339 time such as 2030-01-01T00:00:00Z".into())
+        text.parse()
+            .map_err(|_| "must be an RFC 3339 time such as 2030-01-01T00:00:00Z".into())
     }
 }
 
@@ -174,7 +184,10 @@ impl<T: FromFields> Body<T> {
         let Value::Object(object) = value else {
             return Err(Problem::field("body", "must be a JSON object"));
         };
-        let mut fields = Fields { object, errors: vec![] };
+        let mut fields = Fields {
+            object,
+            errors: vec![],
+        };
         let content = T::from_fields(&mut fields);
         match content {
             Some(content) if fields.errors.is_empty() => Ok(Self { content, canonical }),
@@ -203,7 +216,11 @@ impl<T: FromFields, S: Send + Sync> FromRequest<S> for OptionalBody<T> {
         if bytes.is_empty() {
             return Body::read(b"{}").map(Self);
         }
-        if json { Body::read(&bytes).map(Self) } else { Err(unsupported()) }
+        if json {
+            Body::read(&bytes).map(Self)
+        } else {
+            Err(unsupported())
+        }
     }
 }
 
@@ -212,8 +229,14 @@ async fn bytes_of(request: Request) -> Result<Bytes, Problem> {
         let detail = format!("The body is larger than {MAX_BODY} bytes.");
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", detail)
     };
-    let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
-    if announced.and_then(|length| length.parse::<u64>().ok()).is_some_and(|length| length > MAX_BODY as u64) {
+    let announced = request
+        .headers()
+        .get(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok());
+    if announced
+        .and_then(|length| length.parse::<u64>().ok())
+        .is_some_and(|length| length > MAX_BODY as u64)
+    {
         return Err(too_large());
     }
     to_bytes(request.into_body(), MAX_BODY).await.map_err(|error| {
@@ -227,16 +250,28 @@ async fn bytes_of(request: Request) -> Result<Bytes, Problem> {
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
-    let Some(kind) = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()) else {
+    let Some(kind) = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok())
+    else {
         return false;
     };
-    let essence = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let essence = kind
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
     essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
 fn unsupported() -> Problem {
     let detail = "The body must be JSON, with the header `Content-Type: application/json`.";
-    Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE", detail)
+    Problem::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "UNSUPPORTED_MEDIA_TYPE",
+        detail,
+    )
 }
 
 fn json_problem(error: JsonError) -> Problem {

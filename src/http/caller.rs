@@ -41,7 +41,10 @@ pub struct AuthKeys {
 impl AuthKeys {
     /// From the keys themselves.
     pub fn new(admin: &str, super_admin: &str) -> Self {
-        Self { admin: digest(admin), super_admin: digest(super_admin) }
+        Self {
+            admin: digest(admin),
+            super_admin: digest(super_admin),
+        }
     }
 }
 
@@ -56,7 +59,11 @@ impl<K> Caller<K> {
             correlation_id: Some(self.request.as_str().to_owned()),
             causation_id: None,
         };
-        Order { ledger_id: self.ledger_id, context, idempotency }
+        Order {
+            ledger_id: self.ledger_id,
+            context,
+            idempotency,
+        }
     }
 }
 
@@ -80,7 +87,11 @@ impl FromRequestParts<App> for Caller<Admin> {
         }
         Ok(Self {
             ledger_id: Arc::clone(&app.default_ledger),
-            actor: Actor { id: "admin".into(), kind: "api_key".into(), via: "api".into() },
+            actor: Actor {
+                id: "admin".into(),
+                kind: "api_key".into(),
+                via: "api".into(),
+            },
             request: RequestId::of(parts),
             idempotency: idempotency_key(parts)?,
             kind: PhantomData,
@@ -99,13 +110,18 @@ fn api_key(headers: &HeaderMap) -> Option<&[u8]> {
 
 /// The key, and what it is used for: a request to another place is another request.
 fn idempotency_key(parts: &Parts) -> Result<Option<(String, String)>, Problem> {
-    let Some(value) = parts.headers.get("idempotency-key") else { return Ok(None) };
+    let Some(value) = parts.headers.get("idempotency-key") else {
+        return Ok(None);
+    };
     let key = value.to_str().unwrap_or_default();
     if !(1..=MAX_IDEMPOTENCY_KEY).contains(&key.len()) {
         let must = format!("must have 1 to {MAX_IDEMPOTENCY_KEY} ASCII characters");
         return Err(Problem::field("Idempotency-Key", must));
     }
-    Ok(Some((key.to_owned(), format!("{} {}", parts.method, parts.uri.path()))))
+    Ok(Some((
+        key.to_owned(),
+        format!("{} {}", parts.method, parts.uri.path()),
+    )))
 }
 
 fn unauthorized(detail: &str) -> Problem {

@@ -33,12 +33,14 @@ impl From<CommandError> for Problem {
             CommandError::NoSuchProduct(code) => {
                 Self::not_found("PRODUCT_NOT_FOUND", format!("Product '{code}' not found"))
             }
-            CommandError::ProductCodeTaken(code) => {
-                Self::conflict("PRODUCT_CODE_TAKEN", format!("There is a product with the code {code} already."))
-            }
-            CommandError::EmailTaken => {
-                Self::conflict("EMAIL_TAKEN", "There is a customer with this e-mail address already.")
-            }
+            CommandError::ProductCodeTaken(code) => Self::conflict(
+                "PRODUCT_CODE_TAKEN",
+                format!("There is a product with the code {code} already."),
+            ),
+            CommandError::EmailTaken => Self::conflict(
+                "EMAIL_TAKEN",
+                "There is a customer with this e-mail address already.",
+            ),
             CommandError::InUse { licenses } => in_use(licenses),
             CommandError::ExpiryTooFar => Self::field("days_valid", "reaches past the year 9999"),
             CommandError::KeyGone => Self::conflict(
@@ -54,8 +56,11 @@ impl From<CommandError> for Problem {
 
 fn in_use(licenses: u64) -> Problem {
     let noun = if licenses == 1 { "license" } else { "licenses" };
-    Problem::conflict("IN_USE", format!("It is used by {licenses} {noun}. Delete them first."))
-        .with("used_by", serde_json::json!({ "licenses": licenses }))
+    Problem::conflict(
+        "IN_USE",
+        format!("It is used by {licenses} {noun}. Delete them first."),
+    )
+    .with("used_by", serde_json::json!({ "licenses": licenses }))
 }
 
 impl From<LedgerError> for Problem {
@@ -124,7 +129,11 @@ fn database(error: &sqlx::Error) -> Problem {
         | sqlx::Error::WorkerCrashed => {
             let cause: &dyn std::error::Error = error;
             tracing::warn!(error = cause, "database cannot be reached");
-            Problem::unavailable("DATABASE_UNAVAILABLE", "The database cannot be reached at the moment.", 1)
+            Problem::unavailable(
+                "DATABASE_UNAVAILABLE",
+                "The database cannot be reached at the moment.",
+                1,
+            )
         }
         _ => Problem::internal(&DatabaseFailed(error.to_string())),
     }

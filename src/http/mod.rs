@@ -28,11 +28,23 @@ use crate::app::App;
 fn api() -> OpenApiRouter<App> {
     openapi::described()
         .routes(routes!(products::create::handle, products::list::handle))
-        .routes(routes!(products::get::handle, products::update::handle, products::delete::handle))
+        .routes(routes!(
+            products::get::handle,
+            products::update::handle,
+            products::delete::handle
+        ))
         .routes(routes!(customers::create::handle, customers::list::handle))
-        .routes(routes!(customers::get::handle, customers::update::handle, customers::delete::handle))
+        .routes(routes!(
+            customers::get::handle,
+            customers::update::handle,
+            customers::delete::handle
+        ))
         .routes(routes!(licenses::create::handle, licenses::list::handle))
-        .routes(routes!(licenses::get::handle, licenses::update::handle, licenses::delete::handle))
+        .routes(routes!(
+            licenses::get::handle,
+            licenses::update::handle,
+            licenses::delete::handle
+        ))
         .routes(routes!(licenses::suspend::handle))
         .routes(routes!(licenses::reinstate::handle))
         .routes(routes!(licenses::renew::handle))

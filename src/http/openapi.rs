@@ -40,7 +40,10 @@ struct ApiKeys;
 impl Modify for ApiKeys {
     fn modify(&self, document: &mut Description) {
         let scheme = SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("X-Vinzy-Api-Key")));
-        document.components.get_or_insert_default().add_security_scheme("apiKey", scheme);
+        document
+            .components
+            .get_or_insert_default()
+            .add_security_scheme("apiKey", scheme);
     }
 }
 
@@ -63,14 +66,23 @@ pub(super) fn documents(description: Description) -> Router<App> {
 async fn page() -> impl IntoResponse {
     let policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
                   base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-    let headers = [(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CONTENT_SECURITY_POLICY, policy)];
+    let headers = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CONTENT_SECURITY_POLICY, policy),
+    ];
     (headers, include_str!("docs/index.html"))
 }
 
 async fn script() -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/javascript; charset=utf-8")], include_str!("docs/docs.js"))
+    (
+        [(header::CONTENT_TYPE, "text/javascript; charset=utf-8")],
+        include_str!("docs/docs.js"),
+    )
 }
 
 async fn style() -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("docs/docs.css"))
+    (
+        [(header::CONTENT_TYPE, "text/css; charset=utf-8")],
+        include_str!("docs/docs.css"),
+    )
 }

@@ -87,21 +87,35 @@ impl Problem {
             [] => "The request cannot be processed.".to_owned(),
             [only] => format!("{} {}.", only.field, only.message),
             [first, rest @ ..] => {
-                format!("{} {} (and {} more problems).", first.field, first.message, rest.len())
+                format!(
+                    "{} {} (and {} more problems).",
+                    first.field,
+                    first.message,
+                    rest.len()
+                )
             }
         };
-        Self { errors, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "VALIDATION_ERROR", detail) }
+        Self {
+            errors,
+            ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "VALIDATION_ERROR", detail)
+        }
     }
 
     /// 422: one field of the request is wrong.
     pub fn field(field: &str, message: impl Into<String>) -> Self {
-        Self::unprocessable(vec![FieldError { field: field.to_owned(), message: message.into() }])
+        Self::unprocessable(vec![FieldError {
+            field: field.to_owned(),
+            message: message.into(),
+        }])
     }
 
     /// 503, to be tried again after so many seconds.
     pub fn unavailable(code: &'static str, detail: impl Into<String>, retry_after: u32) -> Self {
         let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail);
-        Self { retry_after: Some(retry_after), ..problem }
+        Self {
+            retry_after: Some(retry_after),
+            ..problem
+        }
     }
 
     /// 500: logs the cause, and tells the client nothing of it.
@@ -117,7 +131,6 @@ impl Problem {
         self.more.insert(name.to_owned(), value.into());
         self
     }
-
 
     /// Writes the body, which needs the request's id.
     pub(super) fn into_body(self, request_id: &str) -> Vec<u8> {
@@ -141,7 +154,10 @@ impl IntoResponse for Problem {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, seconds.into());
         }

@@ -48,8 +48,9 @@ impl<T: Identified, S: Send + Sync> FromRequestParts<S> for PathId<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let Path(id): Path<String> =
-            Path::from_request_parts(parts, state).await.map_err(|_| T::not_found())?;
+        let Path(id): Path<String> = Path::from_request_parts(parts, state)
+            .await
+            .map_err(|_| T::not_found())?;
         id.parse().map(Self).map_err(|_| T::not_found())
     }
 }
@@ -65,12 +66,17 @@ impl<S: Send + Sync> FromRequestParts<S> for Query {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let query = parts.uri.query().unwrap_or_default();
-        let pairs: Vec<(String, String)> =
-            form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        let pairs: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
         // PostgreSQL cannot hold U+0000 in text, not even to compare it.
-        match pairs.iter().find(|(name, value)| name.contains('\0') || value.contains('\0')) {
+        match pairs
+            .iter()
+            .find(|(name, value)| name.contains('\0') || value.contains('\0'))
+        {
             Some((name, _)) => Err(Problem::field(&name.replace('\0', ""), "holds the NUL character")),
-            None => Ok(Self { pairs, errors: vec![] }),
+            None => Ok(Self {
+                pairs,
+                errors: vec![],
+            }),
         }
     }
 }
@@ -78,7 +84,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Query {
 impl Query {
     /// The value of a parameter; an empty one is as good as none.
     pub fn get(&self, name: &str) -> Option<&str> {
-        let value = self.pairs.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str());
+        let value = self
+            .pairs
+            .iter()
+            .find(|(given, _)| given == name)
+            .map(|(_, value)| value.as_str());
         value.filter(|value| !value.is_empty())
     }
 
@@ -87,20 +97,33 @@ impl Query {
         let value = self.get(name)?;
         let parsed = parse(value);
         if parsed.is_none() {
-            self.errors.push(FieldError { field: name.to_owned(), message: must.to_owned() });
+            self.errors.push(FieldError {
+                field: name.to_owned(),
+                message: must.to_owned(),
+            });
         }
         parsed
     }
 
     /// Which part of a list is asked for.
     pub fn page(&mut self) -> PageRequest {
-        let in_range = |value: &str| value.parse().ok().filter(|size| (1..=MAX_PAGE_SIZE).contains(size));
+        let in_range = |value: &str| {
+            value
+                .parse()
+                .ok()
+                .filter(|size| (1..=MAX_PAGE_SIZE).contains(size))
+        };
         let must = "must be between 1 and 100";
         let size = self
             .parse("page_size", must, in_range)
             .or_else(|| self.parse("limit", must, in_range))
             .unwrap_or(DEFAULT_PAGE_SIZE);
-        let position = |value: &str| value.parse::<u64>().ok().filter(|after| i64::try_from(*after).is_ok());
+        let position = |value: &str| {
+            value
+                .parse::<u64>()
+                .ok()
+                .filter(|after| i64::try_from(*after).is_ok())
+        };
         let start = match self.parse("after", "must be a cursor from the Link header", position) {
             Some(after) => Start::After(after),
             None => Start::Offset(u64::from(self.page_number() - 1) * u64::from(size)),
@@ -110,12 +133,17 @@ impl Query {
 
     /// Ends the reading: every parameter that was wrong is told at once.
     pub fn finish(self) -> Result<(), Problem> {
-        if self.errors.is_empty() { Ok(()) } else { Err(Problem::unprocessable(self.errors)) }
+        if self.errors.is_empty() {
+            Ok(())
+        } else {
+            Err(Problem::unprocessable(self.errors))
+        }
     }
 
     fn page_number(&mut self) -> u32 {
         let positive = |value: &str| value.parse().ok().filter(|page| *page >= 1);
-        self.parse("page", "must be a whole number of at least 1", positive).unwrap_or(1)
+        self.parse("page", "must be a whole number of at least 1", positive)
+            .unwrap_or(1)
     }
 }
 
@@ -135,7 +163,10 @@ impl<T> Listed<T> {
         if let Ok(links) = HeaderValue::try_from(links.join(", ")) {
             headers.insert(header::LINK, links);
         }
-        Self { headers, rows: page.rows.into_iter().map(wire).collect() }
+        Self {
+            headers,
+            rows: page.rows.into_iter().map(wire).collect(),
+        }
     }
 }
 
@@ -157,4 +188,3 @@ fn link(uri: &OriginalUri, after: Option<u64>, relation: &str) -> String {
     let separator = if query.is_empty() { "" } else { "?" };
     format!("<{}{separator}{query}>; rel=\"{relation}\"", uri.path())
 }
-

@@ -56,7 +56,10 @@ pub async fn surround(State(app): State<App>, mut request: Request, next: Next) 
     let route = path.as_ref().map_or("", MatchedPath::as_str);
     let span = tracing::info_span!("request", id = id.as_str(), method = %method, route);
     let started = std::time::Instant::now();
-    let outcome = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span.clone()).await;
+    let outcome = AssertUnwindSafe(next.run(request))
+        .catch_unwind()
+        .instrument(span.clone())
+        .await;
     let mut response = outcome.unwrap_or_else(|panic| {
         let _inside = span.enter();
         panicked(panic.as_ref())
@@ -77,8 +80,13 @@ fn finish(response: &mut Response, id: &RequestId) {
     if let Ok(id) = HeaderValue::from_str(id.as_str()) {
         headers.insert("x-request-id", id);
     }
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
 }
 
 fn panicked(panic: &(dyn std::any::Any + Send)) -> Response {

@@ -54,7 +54,11 @@ pub async fn handle(State(app): State<App>, body: Body<Validate>) -> Result<Resp
 )]
 #[deprecated(note = "keys do not belong into addresses; kept for older clients")]
 pub async fn handle_get(State(app): State<App>, mut query: Query) -> Result<Response, Problem> {
-    let in_bounds = |text: &str| FINGERPRINT.contains(&text.chars().count()).then(|| text.to_owned());
+    let in_bounds = |text: &str| {
+        FINGERPRINT
+            .contains(&text.chars().count())
+            .then(|| text.to_owned())
+    };
     let fingerprint = query.parse("fingerprint", "must have 1 to 255 characters", in_bounds);
     let key = query.get("key").map(str::to_owned);
     query.finish()?;
@@ -64,9 +68,14 @@ pub async fn handle_get(State(app): State<App>, mut query: Query) -> Result<Resp
 
 async fn answer(app: &App, request: Validate) -> Result<Response, Problem> {
     let now = app.clock.now();
-    let outcome = app.validator.validate(&request.key, request.fingerprint.as_deref(), now).await?;
+    let outcome = app
+        .validator
+        .validate(&request.key, request.fingerprint.as_deref(), now)
+        .await?;
     if let Some((ledger_id, license_id)) = &outcome.license {
-        app.validations.record(ledger_id, *license_id, outcome.code, now).await?;
+        app.validations
+            .record(ledger_id, *license_id, outcome.code, now)
+            .await?;
     }
     Ok(json(&outcome.body))
 }
@@ -80,7 +89,10 @@ impl FromFields for Validate {
     fn from_fields(fields: &mut Fields) -> Option<Self> {
         let key = fields.text("key", KEY);
         let fingerprint = fields.optional_text("fingerprint", FINGERPRINT);
-        Some(Self { key: key?, fingerprint })
+        Some(Self {
+            key: key?,
+            fingerprint,
+        })
     }
 }
 
@@ -91,7 +103,11 @@ impl From<ValidationError> for Problem {
             ValidationError::Stale(_) => {
                 let cause: &dyn std::error::Error = &error;
                 tracing::warn!(error = cause, "validation refused");
-                Self::unavailable("STALE", "This node has lost the database and cannot tell any more.", 5)
+                Self::unavailable(
+                    "STALE",
+                    "This node has lost the database and cannot tell any more.",
+                    5,
+                )
             }
             ValidationError::Feature(_) => Self::internal(&error),
         }

@@ -38,15 +38,24 @@ impl Rows {
     }
 
     pub(super) fn seal(&mut self, event: &StoredEvent, row: SealedRow) {
-        self.sealed.push((signed(event.position), signed(event.stream_seq), event.event_id, row));
+        self.sealed.push((
+            signed(event.position),
+            signed(event.stream_seq),
+            event.event_id,
+            row,
+        ));
     }
 
     pub(super) fn snapshot(&mut self, key: &StreamKey, seq: u64, state: String) {
-        self.snapshots.insert((key.stream_type, key.stream_id.clone()), (seq, state));
+        self.snapshots
+            .insert((key.stream_type, key.stream_id.clone()), (seq, state));
     }
 
     pub(super) fn refer(&mut self, target: StreamKey, source_type: &'static str, delta: i64) {
-        *self.references.entry((target.stream_type, target.stream_id, source_type)).or_default() += delta;
+        *self
+            .references
+            .entry((target.stream_type, target.stream_id, source_type))
+            .or_default() += delta;
     }
 
     /// Writes all rows through the transaction of `conn`.
@@ -136,7 +145,11 @@ impl Rows {
         .execute(conn)
         .await?
         .rows_affected();
-        if written == count as u64 { Ok(()) } else { Err(sqlx::Error::RowNotFound) }
+        if written == count as u64 {
+            Ok(())
+        } else {
+            Err(sqlx::Error::RowNotFound)
+        }
     }
 
     async fn write_sealed(&self, conn: &mut PgConnection, ledger_id: &str) -> sqlx::Result<()> {
@@ -191,7 +204,11 @@ impl Rows {
                                          FROM unnest($2::text[], $3::text[]) AS x(kind, stream_id))",
             ledger_id,
             &self.releases.iter().map(|(kind, _)| *kind).collect::<Vec<_>>() as &[&str],
-            &self.releases.iter().map(|(_, stream_id)| stream_id.as_str()).collect::<Vec<_>>() as &[&str],
+            &self
+                .releases
+                .iter()
+                .map(|(_, stream_id)| stream_id.as_str())
+                .collect::<Vec<_>>() as &[&str],
         )
         .execute(&mut *conn)
         .await?;
@@ -201,43 +218,69 @@ impl Rows {
              FROM unnest($2::text[], $3::text[], $4::text[]) AS x(kind, value, stream_id)",
             ledger_id,
             &self.claims.iter().map(|claim| claim.kind).collect::<Vec<_>>() as &[&str],
-            &self.claims.iter().map(|claim| claim.value.as_str()).collect::<Vec<_>>() as &[&str],
-            &self.claims.iter().map(|claim| claim.stream_id.as_str()).collect::<Vec<_>>() as &[&str],
+            &self
+                .claims
+                .iter()
+                .map(|claim| claim.value.as_str())
+                .collect::<Vec<_>>() as &[&str],
+            &self
+                .claims
+                .iter()
+                .map(|claim| claim.stream_id.as_str())
+                .collect::<Vec<_>>() as &[&str],
         )
         .execute(conn)
         .await?;
         Ok(())
     }
 
+    /// Counts that grow may be new; those that shrink are there, or the batch is wrong and fails.
     async fn write_references(&self, conn: &mut PgConnection, ledger_id: &str) -> sqlx::Result<()> {
-        let rows = &self.references;
-        sqlx::query!(
-            "INSERT INTO reference_counts AS c (ledger_id, target_type, target_id, source_type, count)
-             SELECT $1, x.target_type, x.target_id, x.source_type, 0
-             FROM unnest($2::text[], $3::text[], $4::text[]) AS x(target_type, target_id, source_type)
-             ON CONFLICT DO NOTHING",
-            ledger_id,
-            &rows.keys().map(|key| key.0).collect::<Vec<_>>() as &[&str],
-            &rows.keys().map(|key| key.1.as_str()).collect::<Vec<_>>() as &[&str],
-            &rows.keys().map(|key| key.2).collect::<Vec<_>>() as &[&str],
-        )
-        .execute(&mut *conn)
-        .await?;
-        sqlx::query!(
+        let (grown, shrunk): (Vec<_>, Vec<_>) = self
+            .references
+            .iter()
+            .filter(|(_, delta)| **delta != 0)
+            .partition(|(_, delta)| **delta > 0);
+        if !grown.is_empty() {
+            sqlx::query!(
+                "INSERT INTO reference_counts AS c (ledger_id, target_type, target_id, source_type, count)
+                 SELECT $1, x.target_type, x.target_id, x.source_type, x.delta
+                 FROM unnest($2::text[], $3::text[], $4::text[], $5::bigint[])
+                      AS x(target_type, target_id, source_type, delta)
+                 ON CONFLICT (ledger_id, target_type, target_id, source_type) DO UPDATE
+                 SET count = c.count + excluded.count",
+                ledger_id,
+                &grown.iter().map(|(key, _)| key.0).collect::<Vec<_>>() as &[&str],
+                &grown.iter().map(|(key, _)| key.1.as_str()).collect::<Vec<_>>() as &[&str],
+                &grown.iter().map(|(key, _)| key.2).collect::<Vec<_>>() as &[&str],
+                &grown.iter().map(|(_, delta)| **delta).collect::<Vec<_>>(),
+            )
+            .execute(&mut *conn)
+            .await?;
+        }
+        if shrunk.is_empty() {
+            return Ok(());
+        }
+        let updated = sqlx::query!(
             "UPDATE reference_counts c SET count = c.count + x.delta
              FROM unnest($2::text[], $3::text[], $4::text[], $5::bigint[])
                   AS x(target_type, target_id, source_type, delta)
              WHERE c.ledger_id = $1 AND c.target_type = x.target_type AND c.target_id = x.target_id
                AND c.source_type = x.source_type",
             ledger_id,
-            &rows.keys().map(|key| key.0).collect::<Vec<_>>() as &[&str],
-            &rows.keys().map(|key| key.1.as_str()).collect::<Vec<_>>() as &[&str],
-            &rows.keys().map(|key| key.2).collect::<Vec<_>>() as &[&str],
-            &rows.values().copied().collect::<Vec<_>>(),
+            &shrunk.iter().map(|(key, _)| key.0).collect::<Vec<_>>() as &[&str],
+            &shrunk.iter().map(|(key, _)| key.1.as_str()).collect::<Vec<_>>() as &[&str],
+            &shrunk.iter().map(|(key, _)| key.2).collect::<Vec<_>>() as &[&str],
+            &shrunk.iter().map(|(_, delta)| **delta).collect::<Vec<_>>(),
         )
         .execute(conn)
-        .await?;
-        Ok(())
+        .await?
+        .rows_affected();
+        if updated == shrunk.len() as u64 {
+            Ok(())
+        } else {
+            Err(sqlx::Error::RowNotFound)
+        }
     }
 
     async fn write_license_keys(&self, conn: &mut PgConnection, ledger_id: &str) -> sqlx::Result<()> {
@@ -247,7 +290,10 @@ impl Rows {
              SELECT x.key_digest, $1, x.license_id
              FROM unnest($2::bytea[], $3::uuid[]) AS x(key_digest, license_id)",
             ledger_id,
-            &rows.iter().map(|row| row.key_digest.as_slice()).collect::<Vec<_>>() as &[&[u8]],
+            &rows
+                .iter()
+                .map(|row| row.key_digest.as_slice())
+                .collect::<Vec<_>>() as &[&[u8]],
             &rows.iter().map(|row| row.license_id).collect::<Vec<_>>(),
         )
         .execute(conn)
@@ -264,7 +310,10 @@ impl Rows {
             ledger_id,
             &rows.iter().map(|row| row.customer_id).collect::<Vec<_>>(),
             &rows.iter().map(|row| row.key_id.as_str()).collect::<Vec<_>>() as &[&str],
-            &rows.iter().map(|row| row.wrapped_key.as_slice()).collect::<Vec<_>>() as &[&[u8]],
+            &rows
+                .iter()
+                .map(|row| row.wrapped_key.as_slice())
+                .collect::<Vec<_>>() as &[&[u8]],
         )
         .execute(conn)
         .await?;
@@ -285,12 +334,26 @@ impl Rows {
              FROM unnest($2::text[], $3::bytea[], $4::text[], $5::text[], $6::bigint[])
                   AS x(key, request_hash, stream_type, stream_id, stream_seq)",
             ledger_id,
-            &rows.iter().map(|(idempotency, _)| idempotency.key.as_str()).collect::<Vec<_>>() as &[&str],
-            &rows.iter().map(|(idempotency, _)| idempotency.request_hash.as_slice()).collect::<Vec<_>>()
-                as &[&[u8]],
-            &rows.iter().map(|(_, point)| point.stream_type.as_str()).collect::<Vec<_>>() as &[&str],
-            &rows.iter().map(|(_, point)| point.stream_id.as_str()).collect::<Vec<_>>() as &[&str],
-            &rows.iter().map(|(_, point)| signed(point.seq)).collect::<Vec<_>>(),
+            &rows
+                .iter()
+                .map(|(idempotency, _)| idempotency.key.as_str())
+                .collect::<Vec<_>>() as &[&str],
+            &rows
+                .iter()
+                .map(|(idempotency, _)| idempotency.request_hash.as_slice())
+                .collect::<Vec<_>>() as &[&[u8]],
+            &rows
+                .iter()
+                .map(|(_, point)| point.stream_type.as_str())
+                .collect::<Vec<_>>() as &[&str],
+            &rows
+                .iter()
+                .map(|(_, point)| point.stream_id.as_str())
+                .collect::<Vec<_>>() as &[&str],
+            &rows
+                .iter()
+                .map(|(_, point)| signed(point.seq))
+                .collect::<Vec<_>>(),
             at.to_chrono(),
         )
         .execute(conn)

@@ -44,8 +44,15 @@ pub(super) struct SealedRow {
 }
 
 pub(super) enum ClaimChange {
-    Take { kind: &'static str, value: String, stream_id: String },
-    Release { kind: &'static str, stream_id: String },
+    Take {
+        kind: &'static str,
+        value: String,
+        stream_id: String,
+    },
+    Release {
+        kind: &'static str,
+        stream_id: String,
+    },
 }
 
 pub(super) struct LicenseKeyRow {
@@ -75,7 +82,11 @@ pub struct Taken;
 
 impl<'a> Attempt<'a> {
     pub(super) fn new(batch: &'a mut Batch, context: &'a Context) -> Self {
-        Self { batch, context, changes: Changes::default() }
+        Self {
+            batch,
+            context,
+            changes: Changes::default(),
+        }
     }
 
     /// The time of this batch: every event in it is recorded at this time.
@@ -98,7 +109,12 @@ impl<'a> Attempt<'a> {
     /// database refuses the second event of the same number.
     pub fn aggregate<A: StreamAggregate>(&mut self, id: impl ToString) -> Versioned<A> {
         let key = StreamKey::of::<A>(id);
-        let own = self.changes.streams.iter().rev().find(|(changed, _)| *changed == key);
+        let own = self
+            .changes
+            .streams
+            .iter()
+            .rev()
+            .find(|(changed, _)| *changed == key);
         if let Some(versioned) = own.and_then(|(_, stream)| stream.as_any().downcast_ref::<Versioned<A>>()) {
             return versioned.clone();
         }
@@ -135,10 +151,17 @@ impl<'a> Attempt<'a> {
             stream_id: id.clone(),
             seq: 0,
         });
-        if let Some(subject) = self.changes.subject.as_mut().filter(|subject| subject.stream_id == id) {
+        if let Some(subject) = self
+            .changes
+            .subject
+            .as_mut()
+            .filter(|subject| subject.stream_id == id)
+        {
             subject.seq = versioned.seq;
         }
-        self.changes.streams.push((StreamKey::of::<A>(&id), Box::new(versioned.clone())));
+        self.changes
+            .streams
+            .push((StreamKey::of::<A>(&id), Box::new(versioned.clone())));
         Ok(versioned)
     }
 
@@ -165,7 +188,11 @@ impl<'a> Attempt<'a> {
             pos: 0,
             prev: vinzy_events::ledger::Hash::ZERO,
             recorded_at: self.at(),
-            stream: StreamRef { id: id.to_owned(), seq, stream_type: A::TYPE.to_owned() },
+            stream: StreamRef {
+                id: id.to_owned(),
+                seq,
+                stream_type: A::TYPE.to_owned(),
+            },
             event_type: event.type_name().to_owned(),
             type_ver: event.type_version(),
             version: LeafVersion::default(),
@@ -212,8 +239,15 @@ impl<'a> Attempt<'a> {
             Some(holder) if *holder == stream_id => Ok(()),
             Some(_) => Err(Taken),
             None => {
-                self.changes.claims.push(ClaimChange::Release { kind, stream_id: stream_id.clone() });
-                self.changes.claims.push(ClaimChange::Take { kind, value, stream_id });
+                self.changes.claims.push(ClaimChange::Release {
+                    kind,
+                    stream_id: stream_id.clone(),
+                });
+                self.changes.claims.push(ClaimChange::Take {
+                    kind,
+                    value,
+                    stream_id,
+                });
                 Ok(())
             }
         }
@@ -221,7 +255,10 @@ impl<'a> Attempt<'a> {
 
     /// Gives up a stream's unique value of a kind.
     pub fn release(&mut self, kind: &'static str, stream_id: impl ToString) {
-        self.changes.claims.push(ClaimChange::Release { kind, stream_id: stream_id.to_string() });
+        self.changes.claims.push(ClaimChange::Release {
+            kind,
+            stream_id: stream_id.to_string(),
+        });
     }
 
     /// How many live streams refer to the aggregate with `id`; it must have been named in the needs.
@@ -236,12 +273,17 @@ impl<'a> Attempt<'a> {
 
     /// Notes that a stream of type `S` no longer refers to the aggregate with `id`.
     pub fn unrefer<S: StreamAggregate, A: StreamAggregate>(&mut self, id: impl ToString) {
-        self.changes.references.push((StreamKey::of::<A>(id), S::TYPE, -1));
+        self.changes
+            .references
+            .push((StreamKey::of::<A>(id), S::TYPE, -1));
     }
 
     /// Makes a license findable by its key.
     pub fn register_key(&mut self, key_digest: &[u8], license_id: vinzy_events::LicenseId) {
-        let row = LicenseKeyRow { key_digest: key_digest.to_vec(), license_id: license_id.as_uuid() };
+        let row = LicenseKeyRow {
+            key_digest: key_digest.to_vec(),
+            license_id: license_id.as_uuid(),
+        };
         self.changes.license_keys.push(row);
     }
 
@@ -252,7 +294,11 @@ impl<'a> Attempt<'a> {
         key_id: impl Into<String>,
         wrapped_key: Vec<u8>,
     ) {
-        let row = DataKeyRow { customer_id: customer_id.as_uuid(), key_id: key_id.into(), wrapped_key };
+        let row = DataKeyRow {
+            customer_id: customer_id.as_uuid(),
+            key_id: key_id.into(),
+            wrapped_key,
+        };
         self.changes.data_keys.push(row);
     }
 }

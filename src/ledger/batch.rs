@@ -47,7 +47,10 @@ impl Batch {
     }
 
     pub(super) fn references(&self, target: &StreamKey) -> u64 {
-        self.known.references.get(target).map_or(0, |count| u64::try_from(*count).unwrap_or(0))
+        self.known
+            .references
+            .get(target)
+            .map_or(0, |count| u64::try_from(*count).unwrap_or(0))
     }
 
     /// What an idempotency key led to before; an error when it was for another request.
@@ -86,7 +89,10 @@ impl Batch {
             self.touched.insert(key.clone());
             self.cache.put(key, stream);
         }
-        changes.claims.into_iter().for_each(|change| self.apply_claim(change));
+        changes
+            .claims
+            .into_iter()
+            .for_each(|change| self.apply_claim(change));
         for (target, source_type, delta) in changes.references {
             *self.known.references.entry(target.clone()).or_default() += delta;
             self.rows.refer(target, source_type, delta);
@@ -95,7 +101,9 @@ impl Batch {
         self.rows.data_keys.extend(changes.data_keys);
         if let (Some(idempotency), Some(point)) = (idempotency, changes.subject) {
             self.rows.idempotency.push((idempotency.clone(), point.clone()));
-            self.known.idempotency.insert(idempotency.key, (idempotency.request_hash, point));
+            self.known
+                .idempotency
+                .insert(idempotency.key, (idempotency.request_hash, point));
         }
         Ok(())
     }
@@ -143,15 +151,26 @@ impl Batch {
     fn apply_claim(&mut self, change: ClaimChange) {
         match change {
             ClaimChange::Release { kind, stream_id } => {
-                self.known.claims.retain(|(held, _), holder| *held != kind || *holder != stream_id);
-                self.rows.claims.retain(|claim| claim.kind != kind || claim.stream_id != stream_id);
+                self.known
+                    .claims
+                    .retain(|(held, _), holder| *held != kind || *holder != stream_id);
+                self.rows
+                    .claims
+                    .retain(|claim| claim.kind != kind || claim.stream_id != stream_id);
                 self.rows.releases.push((kind, stream_id));
             }
-            ClaimChange::Take { kind, value, stream_id } => {
+            ClaimChange::Take {
+                kind,
+                value,
+                stream_id,
+            } => {
                 self.known.claims.insert((kind, value.clone()), stream_id.clone());
-                self.rows.claims.push(super::append::ClaimRow { kind, value, stream_id });
+                self.rows.claims.push(super::append::ClaimRow {
+                    kind,
+                    value,
+                    stream_id,
+                });
             }
         }
     }
 }
-

@@ -19,7 +19,10 @@ pub(super) struct StreamKey {
 impl StreamKey {
     /// The stream of aggregate `A` with `id`.
     pub(super) fn of<A: StreamAggregate>(id: impl ToString) -> Self {
-        Self { stream_type: A::TYPE, stream_id: id.to_string() }
+        Self {
+            stream_type: A::TYPE,
+            stream_id: id.to_string(),
+        }
     }
 }
 
@@ -80,7 +83,10 @@ pub(super) struct StreamCache {
 
 impl StreamCache {
     pub(super) fn new(capacity: usize) -> Self {
-        Self { streams: LruCache::unbounded(), capacity }
+        Self {
+            streams: LruCache::unbounded(),
+            capacity,
+        }
     }
 
     pub(super) fn contains(&self, key: &StreamKey) -> bool {
@@ -124,13 +130,18 @@ impl StreamCache {
     /// Follows an event of another node, if its stream is at hand.
     pub(super) fn follow(&mut self, event: &StoredEvent) {
         let Some(key) = key_of(event) else { return };
-        let Some(stream) = self.streams.peek_mut(&key) else { return };
+        let Some(stream) = self.streams.peek_mut(&key) else {
+            return;
+        };
         match stream.follow(event) {
             Ok(true) => {}
             Ok(false) => self.remove(&key),
             Err(error) => {
                 // The next command on it loads the stream and meets the same event, with a caller to tell.
-                tracing::error!(position = event.position, error = &error as &dyn std::error::Error);
+                tracing::error!(
+                    position = event.position,
+                    error = &error as &dyn std::error::Error
+                );
                 self.remove(&key);
             }
         }
@@ -138,6 +149,11 @@ impl StreamCache {
 }
 
 fn key_of(event: &StoredEvent) -> Option<StreamKey> {
-    let stream_type = super::STREAM_TYPES.iter().find(|&&name| name == event.stream_type)?;
-    Some(StreamKey { stream_type, stream_id: event.stream_id.clone() })
+    let stream_type = super::STREAM_TYPES
+        .iter()
+        .find(|&&name| name == event.stream_type)?;
+    Some(StreamKey {
+        stream_type,
+        stream_id: event.stream_id.clone(),
+    })
 }

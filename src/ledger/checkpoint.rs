@@ -49,8 +49,8 @@ pub async fn sign(pool: &PgPool, ledger_id: &str, key: &SigningKey) -> Result<St
     if let Some(note) = row.signed_checkpoint.filter(|_| signed_size == head.size) {
         return Ok(note);
     }
-    let mut frontier = Frontier::from_bytes(signed_size, &row.signed_frontier.unwrap_or_default())
-        .map_err(|_| fork())?;
+    let mut frontier =
+        Frontier::from_bytes(signed_size, &row.signed_frontier.unwrap_or_default()).map_err(|_| fork())?;
     let mut from = signed(signed_size);
     while frontier.size() < head.size {
         let hashes = sqlx::query_scalar!(
@@ -75,7 +75,11 @@ pub async fn sign(pool: &PgPool, ledger_id: &str, key: &SigningKey) -> Result<St
     if frontier.size() != head.size || frontier.root() != head.frontier.root() {
         return Err(fork());
     }
-    let checkpoint = Checkpoint { origin: head.origin, size: head.size, root: frontier.root() };
+    let checkpoint = Checkpoint {
+        origin: head.origin,
+        size: head.size,
+        root: frontier.root(),
+    };
     let note = checkpoint.sign(key);
     sqlx::query!(
         "UPDATE ledgers SET signed_size = $2, signed_frontier = $3, signed_checkpoint = $4

@@ -37,12 +37,19 @@ pub struct Feed {
 impl Feed {
     /// A feed to `listeners`.
     pub fn new(listeners: Vec<Arc<dyn Listener>>) -> Self {
-        Self { listeners, next: Mutex::default(), contact: Mutex::new(Instant::now()) }
+        Self {
+            listeners,
+            next: Mutex::default(),
+            contact: Mutex::new(Instant::now()),
+        }
     }
 
     /// How long ago this node last learned where the ledgers end. What it knows may be as old as that.
     pub fn staleness(&self) -> Duration {
-        self.contact.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
+        self.contact
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .elapsed()
     }
 
     /// Passes on what was not passed on before.
@@ -61,7 +68,10 @@ impl Feed {
     /// Where each ledger ends now; events before that are not passed on.
     pub async fn start_at_present(&self, pool: &PgPool) -> sqlx::Result<()> {
         let sizes = sizes(pool).await?;
-        self.next.lock().unwrap_or_else(PoisonError::into_inner).extend(sizes);
+        self.next
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(sizes);
         self.in_contact(Instant::now());
         Ok(())
     }
@@ -75,7 +85,10 @@ impl Feed {
                 () = wait(&mut listener, &pool) => {}
             }
             if let Err(error) = self.catch_up(&pool).await {
-                tracing::warn!(error = &error as &dyn std::error::Error, "other nodes cannot be followed");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "other nodes cannot be followed"
+                );
                 tokio::time::sleep(POLL).await;
             }
         }
@@ -94,7 +107,13 @@ impl Feed {
                 if from >= size {
                     break;
                 }
-                let span = Span { ledger_id: &ledger_id, from, to: size, stream_types: &[], limit: PAGE };
+                let span = Span {
+                    ledger_id: &ledger_id,
+                    from,
+                    to: size,
+                    stream_types: &[],
+                    limit: PAGE,
+                };
                 let mut conn = pool.acquire().await?;
                 let events = event_log::read(&mut conn, span).await?;
                 if events.is_empty() {
@@ -113,8 +132,13 @@ impl Feed {
 }
 
 async fn sizes(pool: &PgPool) -> sqlx::Result<Vec<(String, u64)>> {
-    let rows = sqlx::query!("SELECT ledger_id, size FROM ledgers").fetch_all(pool).await?;
-    Ok(rows.into_iter().map(|row| (row.ledger_id, unsigned(row.size))).collect())
+    let rows = sqlx::query!("SELECT ledger_id, size FROM ledgers")
+        .fetch_all(pool)
+        .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.ledger_id, unsigned(row.size)))
+        .collect())
 }
 
 /// Returns at the next notification, or after a while without one.

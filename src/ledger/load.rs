@@ -36,7 +36,11 @@ impl StreamStore {
     pub async fn load<A: StreamAggregate>(&self, id: &str) -> Result<Versioned<A>, LedgerError> {
         let mut versioned = self.snapshot::<A>(id).await?;
         let after = usize::try_from(versioned.seq).map_err(|_| LedgerError::Unreadable)?;
-        let events = self.repository.get_last_events::<A>(id, after).await.map_err(|error| told(&error))?;
+        let events = self
+            .repository
+            .get_last_events::<A>(id, after)
+            .await
+            .map_err(|error| told(&error))?;
         for event in events {
             let envelope = EventEnvelope::<A>::try_from(event).map_err(|error| told(&error))?;
             versioned.seq = envelope.sequence as u64;
@@ -47,8 +51,11 @@ impl StreamStore {
 
     /// The aggregate as of an earlier event.
     pub async fn load_as_of<A: StreamAggregate>(&self, point: &StreamPoint) -> Result<A, LedgerError> {
-        let events =
-            self.repository.get_events::<A>(&point.stream_id).await.map_err(|error| told(&error))?;
+        let events = self
+            .repository
+            .get_events::<A>(&point.stream_id)
+            .await
+            .map_err(|error| told(&error))?;
         let mut aggregate = A::default();
         for event in events {
             if event.sequence as u64 > point.seq {
@@ -61,12 +68,21 @@ impl StreamStore {
     }
 
     async fn snapshot<A: StreamAggregate>(&self, id: &str) -> Result<Versioned<A>, LedgerError> {
-        let snapshot = self.repository.get_snapshot::<A>(id).await.map_err(|error| told(&error))?;
-        let Some(snapshot) = snapshot else { return Ok(Versioned::default()) };
+        let snapshot = self
+            .repository
+            .get_snapshot::<A>(id)
+            .await
+            .map_err(|error| told(&error))?;
+        let Some(snapshot) = snapshot else {
+            return Ok(Versioned::default());
+        };
         // A snapshot is a convenience: one that an older or newer program wrote differently is passed over.
         Ok(serde_json::from_value(snapshot.aggregate).map_or_else(
             |_| Versioned::default(),
-            |aggregate| Versioned { aggregate, seq: unsigned(snapshot.current_sequence as i64) },
+            |aggregate| Versioned {
+                aggregate,
+                seq: unsigned(snapshot.current_sequence as i64),
+            },
         ))
     }
 }
@@ -79,7 +95,10 @@ pub(super) fn load_boxed<A: StreamAggregate>(
 }
 
 fn told(error: &PersistenceError) -> LedgerError {
-    tracing::error!(error = error as &dyn std::error::Error, "stream could not be loaded");
+    tracing::error!(
+        error = error as &dyn std::error::Error,
+        "stream could not be loaded"
+    );
     match error {
         PersistenceError::DeserializationError(_) => LedgerError::Unreadable,
         _ => LedgerError::Unavailable,

@@ -62,8 +62,17 @@ struct Writers {
 impl Ledgers {
     /// Ledgers in the database of `pool`; committed events go to `feed`.
     pub fn new(pool: PgPool, feed: Arc<Feed>, clock: Clock, entropy: Entropy) -> Self {
-        let writers = Writers { queues: Some(HashMap::new()), tasks: JoinSet::new() };
-        Self { pool, feed, clock, entropy, writers: Mutex::new(writers) }
+        let writers = Writers {
+            queues: Some(HashMap::new()),
+            tasks: JoinSet::new(),
+        };
+        Self {
+            pool,
+            feed,
+            clock,
+            entropy,
+            writers: Mutex::new(writers),
+        }
     }
 
     /// Runs `operation` under the ledger's lock and answers when its events are on disk.
@@ -80,11 +89,21 @@ impl Ledgers {
         idempotency: Option<Idempotency>,
     ) -> Result<Outcome<O::Output>, O::Error> {
         let (reply, answer) = oneshot::channel();
-        let pending =
-            Pending { operation: Some(operation), context, idempotency, result: None, reply };
+        let pending = Pending {
+            operation: Some(operation),
+            context,
+            idempotency,
+            result: None,
+            reply,
+        };
         let queue = self.queue(ledger_id).ok_or(LedgerError::Unavailable)?;
-        queue.send(Box::new(pending)).await.map_err(|_| LedgerError::Unavailable)?;
-        answer.await.unwrap_or_else(|_| Err(LedgerError::Unavailable.into()))
+        queue
+            .send(Box::new(pending))
+            .await
+            .map_err(|_| LedgerError::Unavailable)?;
+        answer
+            .await
+            .unwrap_or_else(|_| Err(LedgerError::Unavailable.into()))
     }
 
     /// Reads the streams of a ledger.

@@ -75,7 +75,8 @@ pub async fn open(
         let (event, head) = first_event(&opening.origin, &verifier_key, clock.now(), entropy)?;
         let mut rows = Rows::default();
         rows.events.push(event);
-        rows.write(&mut tx, &opening.ledger_id, head.last_recorded_at).await?;
+        rows.write(&mut tx, &opening.ledger_id, head.last_recorded_at)
+            .await?;
         head::advance(&mut tx, &opening.ledger_id, &head).await?;
         tx.commit().await?;
         return Ok(());
@@ -108,7 +109,11 @@ fn first_event(
         event_id: EventId::new(at, entropy.bytes()),
         ledger: origin.to_owned(),
         meta: Meta {
-            actor: Actor { id: "bootstrap".into(), kind: "system".into(), via: "server".into() },
+            actor: Actor {
+                id: "bootstrap".into(),
+                kind: "system".into(),
+                via: "server".into(),
+            },
             causation_id: None,
             correlation_id: None,
         },
@@ -116,7 +121,11 @@ fn first_event(
         pos: 0,
         prev: Hash::ZERO,
         recorded_at: at,
-        stream: StreamRef { id: origin.to_owned(), seq: 1, stream_type: LEDGER_STREAM.to_owned() },
+        stream: StreamRef {
+            id: origin.to_owned(),
+            seq: 1,
+            stream_type: LEDGER_STREAM.to_owned(),
+        },
         event_type: LEDGER_OPENED.to_owned(),
         type_ver: 1,
         version: LeafVersion::default(),
@@ -138,6 +147,12 @@ fn first_event(
         event_hash: hash.as_bytes().to_vec(),
         leaf: bytes,
     };
-    let head = Head { origin: origin.to_owned(), size: 1, hash, frontier, last_recorded_at: at };
+    let head = Head {
+        origin: origin.to_owned(),
+        size: 1,
+        hash,
+        frontier,
+        last_recorded_at: at,
+    };
     Ok((event, head))
 }

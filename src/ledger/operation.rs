@@ -96,7 +96,8 @@ pub struct Needs {
 impl Needs {
     /// The aggregate with `id`, which may or may not exist.
     pub fn stream<A: StreamAggregate>(&mut self, id: impl ToString) {
-        self.streams.push((StreamKey::of::<A>(id), super::load::load_boxed::<A>));
+        self.streams
+            .push((StreamKey::of::<A>(id), super::load::load_boxed::<A>));
     }
 
     /// Who holds a unique value.

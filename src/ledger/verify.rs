@@ -41,7 +41,10 @@ pub struct Damage {
 
 impl From<Finding> for Damage {
     fn from(finding: Finding) -> Self {
-        Self { position: finding.position, problem: finding.problem.to_string() }
+        Self {
+            position: finding.position,
+            problem: finding.problem.to_string(),
+        }
     }
 }
 
@@ -71,7 +74,9 @@ pub async fn ledger(
 ) -> Result<Report, VerifyError> {
     let mut conn = pool.acquire().await?;
     let mut tx = conn.begin().await?;
-    sqlx::query!("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY").execute(&mut *tx).await?;
+    sqlx::query!("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        .execute(&mut *tx)
+        .await?;
     let head = head::read(&mut tx, ledger_id).await?;
     let signed = signed(&mut tx, ledger_id).await?;
     let mut verifier = ChainVerifier::new(head.origin.clone(), is_known_event);
@@ -79,7 +84,13 @@ pub async fn ledger(
     let mut from = 0;
     'walk: loop {
         // No upper bound: events beyond the head are damage too.
-        let span = Span { ledger_id, from, to: u64::MAX, stream_types: &[], limit: PAGE };
+        let span = Span {
+            ledger_id,
+            from,
+            to: u64::MAX,
+            stream_types: &[],
+            limit: PAGE,
+        };
         let events = event_log::read(&mut tx, span).await?;
         let Some(last) = events.last() else { break };
         from = last.position + 1;
@@ -94,8 +105,11 @@ pub async fn ledger(
         progress(verifier.size(), head.size);
     }
     if damage.is_none() {
-        let expected =
-            ExpectedHead { size: head.size, head_hash: head.hash, root: head.frontier.root() };
+        let expected = ExpectedHead {
+            size: head.size,
+            head_hash: head.hash,
+            root: head.frontier.root(),
+        };
         damage = verifier.finish(&expected).err().map(Damage::from);
     }
     if damage.is_none() {
@@ -110,19 +124,21 @@ pub async fn ledger(
     })
 }
 
-fn check(
-    verifier: &mut ChainVerifier,
-    event: &StoredEvent,
-    ciphertexts: &Ciphertexts,
-) -> Result<(), Damage> {
+fn check(verifier: &mut ChainVerifier, event: &StoredEvent, ciphertexts: &Ciphertexts) -> Result<(), Damage> {
     let verified = verifier.push_stored(&event.columns(), &event.leaf)?;
     for field in &verified.leaf.enc {
-        let damage = |problem: String| Damage { position: event.position, problem };
+        let damage = |problem: String| Damage {
+            position: event.position,
+            problem,
+        };
         let Some((length, digest)) = ciphertexts.get(&(event.position, field.path.clone())) else {
             return Err(damage(format!("the ciphertext of {} is missing", field.path)));
         };
         if *length != field.ct_len || *digest != field.ct_sha256 {
-            return Err(damage(format!("the ciphertext of {} is not the one the leaf commits to", field.path)));
+            return Err(damage(format!(
+                "the ciphertext of {} is not the one the leaf commits to",
+                field.path
+            )));
         }
     }
     Ok(())
@@ -136,7 +152,9 @@ async fn ciphertexts(
     ledger_id: &str,
     events: &[StoredEvent],
 ) -> sqlx::Result<Ciphertexts> {
-    let (Some(first), Some(last)) = (events.first(), events.last()) else { return Ok(HashMap::new()) };
+    let (Some(first), Some(last)) = (events.first(), events.last()) else {
+        return Ok(HashMap::new());
+    };
     let rows = sqlx::query!(
         "SELECT position, path, ciphertext FROM sealed_values
          WHERE ledger_id = $1 AND position BETWEEN $2 AND $3",
@@ -150,7 +168,10 @@ async fn ciphertexts(
         .into_iter()
         .map(|row| {
             let digest = Hash::from_bytes(Sha256::digest(&row.ciphertext).into());
-            ((unsigned(row.position), row.path), (row.ciphertext.len() as u64, digest))
+            (
+                (unsigned(row.position), row.path),
+                (row.ciphertext.len() as u64, digest),
+            )
         })
         .collect())
 }
@@ -162,9 +183,12 @@ struct Signed {
 }
 
 async fn signed(conn: &mut PgConnection, ledger_id: &str) -> sqlx::Result<Signed> {
-    let row = sqlx::query!("SELECT signed_size, signed_frontier FROM ledgers WHERE ledger_id = $1", ledger_id)
-        .fetch_one(conn)
-        .await?;
+    let row = sqlx::query!(
+        "SELECT signed_size, signed_frontier FROM ledgers WHERE ledger_id = $1",
+        ledger_id
+    )
+    .fetch_one(conn)
+    .await?;
     Ok(Signed {
         size: row.signed_size.map_or(0, unsigned),
         frontier: row.signed_frontier.unwrap_or_default(),
@@ -178,8 +202,12 @@ impl Signed {
         if size == 0 || verifier.size() != size || verifier.frontier().to_bytes() == self.frontier {
             return Ok(());
         }
-        let problem = format!("history up to here is not the one that the checkpoint of {size} events was signed over");
-        Err(Damage { position: size - 1, problem })
+        let problem =
+            format!("history up to here is not the one that the checkpoint of {size} events was signed over");
+        Err(Damage {
+            position: size - 1,
+            problem,
+        })
     }
 
     /// The ledger must not end before its last checkpoint.
@@ -189,7 +217,10 @@ impl Signed {
             return Ok(());
         }
         let problem = format!("a checkpoint of {size} events was signed, but the ledger ends before that");
-        Err(Damage { position: verifier.size(), problem })
+        Err(Damage {
+            position: verifier.size(),
+            problem,
+        })
     }
 }
 
@@ -216,8 +247,14 @@ pub async fn license(
     // Streams are walked backwards: the number that each must have next, going down.
     let mut expected: HashMap<(String, String), u64> = HashMap::new();
     loop {
-        let history =
-            LicenseHistory { ledger_id, license_id, event_type: None, before, offset: 0, limit: PAGE };
+        let history = LicenseHistory {
+            ledger_id,
+            license_id,
+            event_type: None,
+            before,
+            offset: 0,
+            limit: PAGE,
+        };
         let events = event_log::license_history(&mut conn, history).await?;
         let Some(oldest) = events.last() else { break };
         before = Some(oldest.position);
@@ -225,7 +262,12 @@ pub async fn license(
         for event in &events {
             match check_one(event, &followers, &mut expected) {
                 Ok(()) => events_checked += 1,
-                Err(problem) => damage = Some(Damage { position: event.position, problem }),
+                Err(problem) => {
+                    damage = Some(Damage {
+                        position: event.position,
+                        problem,
+                    })
+                }
             }
         }
     }
@@ -233,9 +275,15 @@ pub async fn license(
         && let Some(((stream_type, _), seq)) = expected.into_iter().find(|(_, seq)| *seq != 0)
     {
         let problem = format!("events 1 to {seq} of its {stream_type} stream are missing");
-        damage = Some(Damage { position: before.unwrap_or(0), problem });
+        damage = Some(Damage {
+            position: before.unwrap_or(0),
+            problem,
+        });
     }
-    Ok(LicenseReport { events_checked, damage })
+    Ok(LicenseReport {
+        events_checked,
+        damage,
+    })
 }
 
 fn check_one(
@@ -248,7 +296,10 @@ fn check_one(
     if event.event_hash != hash.as_bytes() {
         return Err("the stored hash is not the hash of the event".into());
     }
-    event.columns().check(&leaf, hash).map_err(|problem| problem.to_string())?;
+    event
+        .columns()
+        .check(&leaf, hash)
+        .map_err(|problem| problem.to_string())?;
     if let Some(next) = followers.get(&(event.position + 1)) {
         let next = Leaf::parse(next).map_err(|error| format!("the event after it: {error}"))?;
         if next.prev != hash {
@@ -258,7 +309,10 @@ fn check_one(
     let stream = (event.stream_type.clone(), event.stream_id.clone());
     let slot = expected.entry(stream).or_insert(event.stream_seq);
     if *slot != event.stream_seq {
-        return Err(format!("event {slot} of its stream is missing: found {}", event.stream_seq));
+        return Err(format!(
+            "event {slot} of its stream is missing: found {}",
+            event.stream_seq
+        ));
     }
     *slot -= 1;
     Ok(())
@@ -278,5 +332,8 @@ async fn followers(
     )
     .fetch_all(conn)
     .await?;
-    Ok(rows.into_iter().map(|row| (unsigned(row.position), row.leaf)).collect())
+    Ok(rows
+        .into_iter()
+        .map(|row| (unsigned(row.position), row.leaf))
+        .collect())
 }

@@ -16,7 +16,9 @@ use super::cache::{StreamCache, StreamKey};
 use super::feed::Feed;
 use super::head::{self, HeadError};
 use super::load::{StreamLoader, StreamStore};
-use super::operation::{BoxedStream, Context, Idempotency, LedgerError, Needs, Operation, Outcome, StreamPoint};
+use super::operation::{
+    BoxedStream, Context, Idempotency, LedgerError, Needs, Operation, Outcome, StreamPoint,
+};
 use crate::clock::{Clock, Entropy};
 
 /// Operations per transaction, at most.
@@ -62,7 +64,9 @@ impl<O: Operation> Queued for Pending<O> {
     }
 
     fn run(&mut self, batch: &mut Batch) {
-        let Some(operation) = self.operation.take() else { return };
+        let Some(operation) = self.operation.take() else {
+            return;
+        };
         self.result = Some(self.attempt(operation, batch));
     }
 
@@ -116,7 +120,16 @@ impl Writer {
     ) -> Self {
         let store = Arc::new(StreamStore::new(pool.clone(), &ledger_id));
         let cache = StreamCache::new(CACHED_STREAMS);
-        Self { pool, ledger_id, store, feed, clock, entropy, followed: 0, cache }
+        Self {
+            pool,
+            ledger_id,
+            store,
+            feed,
+            clock,
+            entropy,
+            followed: 0,
+            cache,
+        }
     }
 
     /// Works until every sender is gone and the queue is empty.
@@ -151,7 +164,9 @@ impl Writer {
         if self.cache.is_empty() {
             // Nothing is cached, so there is nothing to follow either: start at the present.
             let mut conn = self.pool.acquire().await.map_err(unavailable)?;
-            self.followed = event_log::size(&mut conn, &self.ledger_id).await.map_err(unavailable)?;
+            self.followed = event_log::size(&mut conn, &self.ledger_id)
+                .await
+                .map_err(unavailable)?;
         }
         let missing: HashMap<StreamKey, StreamLoader> = needs
             .streams
@@ -163,7 +178,10 @@ impl Writer {
         for (key, load) in missing {
             loads.push(load_stream(Arc::clone(&self.store), key, load).boxed());
         }
-        let loaded: Vec<_> = stream::iter(loads).buffer_unordered(PARALLEL_LOADS).collect().await;
+        let loaded: Vec<_> = stream::iter(loads)
+            .buffer_unordered(PARALLEL_LOADS)
+            .collect()
+            .await;
         for stream in loaded {
             let (key, stream) = stream?;
             self.cache.put(key, stream);
@@ -177,7 +195,9 @@ impl Writer {
         needs: Needs,
     ) -> Result<(), LedgerError> {
         let mut tx = self.pool.begin().await.map_err(unavailable)?;
-        let head = head::lock(&mut tx, &self.ledger_id).await.map_err(|error| unusable(&error))?;
+        let head = head::lock(&mut tx, &self.ledger_id)
+            .await
+            .map_err(|error| unusable(&error))?;
         self.catch_up(&mut tx, head.size).await.map_err(unavailable)?;
         let keys = idempotency_keys(queued);
         let known = self.look_up(&mut tx, &keys, needs).await.map_err(unavailable)?;
@@ -195,7 +215,14 @@ impl Writer {
         for operation in queued.iter_mut() {
             operation.run(&mut batch);
         }
-        let Batch { at, cache, head, rows, touched, .. } = batch;
+        let Batch {
+            at,
+            cache,
+            head,
+            rows,
+            touched,
+            ..
+        } = batch;
         self.cache = cache;
         if rows.is_empty() {
             return tx.rollback().await.map_err(unavailable);
@@ -230,7 +257,12 @@ impl Writer {
             let events = event_log::read(conn, span).await?;
             let Some(last) = events.last() else {
                 // Events before the head that cannot be read: let verification name them, decide on what is there.
-                tracing::error!(ledger_id = self.ledger_id, from = self.followed, size, "events are missing");
+                tracing::error!(
+                    ledger_id = self.ledger_id,
+                    from = self.followed,
+                    size,
+                    "events are missing"
+                );
                 self.cache.clear();
                 self.followed = size;
                 break;
@@ -242,12 +274,7 @@ impl Writer {
         Ok(())
     }
 
-    async fn look_up(
-        &self,
-        conn: &mut PgConnection,
-        keys: &[String],
-        needs: Needs,
-    ) -> sqlx::Result<Known> {
+    async fn look_up(&self, conn: &mut PgConnection, keys: &[String], needs: Needs) -> sqlx::Result<Known> {
         let mut known = Known::default();
         if !needs.claims.is_empty() {
             known.claims = self.claims(conn, needs.claims).await?;
@@ -276,8 +303,10 @@ impl Writer {
         )
         .fetch_all(conn)
         .await?;
-        let holders: HashMap<(String, String), String> =
-            rows.into_iter().map(|row| ((row.kind, row.value), row.stream_id)).collect();
+        let holders: HashMap<(String, String), String> = rows
+            .into_iter()
+            .map(|row| ((row.kind, row.value), row.stream_id))
+            .collect();
         Ok(wanted
             .into_iter()
             .filter_map(|(kind, value)| {
@@ -347,15 +376,25 @@ async fn load_stream(
 }
 
 fn idempotency_keys(queued: &[Box<dyn Queued>]) -> Vec<String> {
-    queued.iter().filter_map(|operation| operation.idempotency()).map(|one| one.key.clone()).collect()
+    queued
+        .iter()
+        .filter_map(|operation| operation.idempotency())
+        .map(|one| one.key.clone())
+        .collect()
 }
 
 fn unavailable(error: sqlx::Error) -> LedgerError {
-    tracing::error!(error = &error as &dyn std::error::Error, "the ledger could not be written");
+    tracing::error!(
+        error = &error as &dyn std::error::Error,
+        "the ledger could not be written"
+    );
     LedgerError::Unavailable
 }
 
 fn unusable(error: &HeadError) -> LedgerError {
-    tracing::error!(error = error as &dyn std::error::Error, "the ledger could not be locked");
+    tracing::error!(
+        error = error as &dyn std::error::Error,
+        "the ledger could not be locked"
+    );
     LedgerError::Unavailable
 }

@@ -50,8 +50,19 @@ impl MasterKey {
     }
 
     /// Encrypts a data key for storage, bound to its ledger, customer and id.
-    pub fn wrap(&self, ledger_id: &str, customer_id: CustomerId, key: &DataKey, nonce: [u8; NONCE]) -> Vec<u8> {
-        encrypt(&self.0, nonce, &key.key, &wrap_context(ledger_id, customer_id, &key.id))
+    pub fn wrap(
+        &self,
+        ledger_id: &str,
+        customer_id: CustomerId,
+        key: &DataKey,
+        nonce: [u8; NONCE],
+    ) -> Vec<u8> {
+        encrypt(
+            &self.0,
+            nonce,
+            &key.key,
+            &wrap_context(ledger_id, customer_id, &key.id),
+        )
     }
 
     /// Decrypts a stored data key.
@@ -63,7 +74,10 @@ impl MasterKey {
         wrapped: &[u8],
     ) -> Result<DataKey, Unopenable> {
         let key = decrypt(&self.0, wrapped, &wrap_context(ledger_id, customer_id, key_id))?;
-        Ok(DataKey { id: key_id.to_owned(), key: key.try_into().map_err(|_| Unopenable)? })
+        Ok(DataKey {
+            id: key_id.to_owned(),
+            key: key.try_into().map_err(|_| Unopenable)?,
+        })
     }
 }
 
@@ -80,7 +94,10 @@ impl DataKey {
 
     /// What a leaf says of the key: it can be checked by whoever has the key and tells nothing to others.
     pub fn commitment(&self) -> Hash {
-        let digest = Sha256::new().chain_update(COMMITMENT_LABEL).chain_update(self.key).finalize();
+        let digest = Sha256::new()
+            .chain_update(COMMITMENT_LABEL)
+            .chain_update(self.key)
+            .finalize();
         Hash::from_bytes(digest.into())
     }
 
@@ -129,7 +146,10 @@ fn wrap_context(ledger_id: &str, customer_id: CustomerId, key_id: &str) -> Vec<u
 }
 
 fn encrypt(cipher: &XChaCha20Poly1305, nonce: [u8; NONCE], plaintext: &[u8], context: &[u8]) -> Vec<u8> {
-    let payload = Payload { msg: plaintext, aad: context };
+    let payload = Payload {
+        msg: plaintext,
+        aad: context,
+    };
     let encrypted = cipher
         .encrypt(&XNonce::from(nonce), payload)
         .expect("XChaCha20-Poly1305 encrypts anything shorter than 256 GiB");
@@ -138,8 +158,13 @@ fn encrypt(cipher: &XChaCha20Poly1305, nonce: [u8; NONCE], plaintext: &[u8], con
 
 fn decrypt(cipher: &XChaCha20Poly1305, ciphertext: &[u8], context: &[u8]) -> Result<Vec<u8>, Unopenable> {
     let (nonce, encrypted) = ciphertext.split_first_chunk::<NONCE>().ok_or(Unopenable)?;
-    let payload = Payload { msg: encrypted, aad: context };
-    cipher.decrypt(&XNonce::from(*nonce), payload).map_err(|_| Unopenable)
+    let payload = Payload {
+        msg: encrypted,
+        aad: context,
+    };
+    cipher
+        .decrypt(&XNonce::from(*nonce), payload)
+        .map_err(|_| Unopenable)
 }
 
 #[cfg(test)]
@@ -158,14 +183,20 @@ mod tests {
         assert_eq!(open(&key, "l", "/payload/name").unwrap(), b"Jane");
         assert_eq!(open(&key, "m", "/payload/name"), Err(Unopenable));
         assert_eq!(open(&key, "l", "/payload/email"), Err(Unopenable));
-        assert_eq!(open(&DataKey::new("k1", [8; 32]), "l", "/payload/name"), Err(Unopenable));
+        assert_eq!(
+            open(&DataKey::new("k1", [8; 32]), "l", "/payload/name"),
+            Err(Unopenable)
+        );
         assert_eq!(key.open("l", event(), "/payload/name", b"short"), Err(Unopenable));
     }
 
     #[test]
     fn a_wrapped_key_belongs_to_one_customer() {
         let master = MasterKey::new([1; 32]);
-        let (jane, joe) = (CustomerId::from(uuid::Uuid::nil()), CustomerId::from(uuid::Uuid::max()));
+        let (jane, joe) = (
+            CustomerId::from(uuid::Uuid::nil()),
+            CustomerId::from(uuid::Uuid::max()),
+        );
         let key = DataKey::new("k1", [7; 32]);
         let wrapped = master.wrap("default", jane, &key, [2; 24]);
         let unwrapped = master.unwrap("default", jane, "k1", &wrapped).unwrap();

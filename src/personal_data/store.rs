@@ -68,7 +68,8 @@ impl PersonalDataStore {
         )
         .fetch_optional(&self.pool)
         .await?;
-        row.map(|row| self.unwrap(ledger_id, customer_id, &row.key_id, &row.wrapped_key)).transpose()
+        row.map(|row| self.unwrap(ledger_id, customer_id, &row.key_id, &row.wrapped_key))
+            .transpose()
     }
 
     /// What customers are called now.
@@ -109,7 +110,12 @@ impl PersonalDataStore {
             let key = self.unwrap(ledger_id, customer_id, &row.key_id, &row.wrapped_key)?;
             let unopenable = |_: Unopenable| PersonalDataError::Unopenable(customer_id);
             let plaintext = key
-                .open(&row.origin, EventId::from(row.event_id), &row.path, &row.ciphertext)
+                .open(
+                    &row.origin,
+                    EventId::from(row.event_id),
+                    &row.path,
+                    &row.ciphertext,
+                )
                 .map_err(unopenable)?;
             if let Some(field) = PersonalField::from_path(&row.path) {
                 data.entry(customer_id).or_default().set(field, &plaintext);
@@ -138,9 +144,7 @@ impl PersonalData {
             PersonalField::Name => self.name.clone().into_bytes(),
             PersonalField::Email => self.email.clone().into_bytes(),
             PersonalField::Company => self.company.clone().into_bytes(),
-            PersonalField::Metadata => {
-                vinzy_events::json::canonical(&Value::Object(self.metadata.clone()))
-            }
+            PersonalField::Metadata => vinzy_events::json::canonical(&Value::Object(self.metadata.clone())),
         }
     }
 

@@ -32,22 +32,56 @@ fn know_nothing_of(directory: &str, forbidden: &[&str]) {
 
 #[test]
 fn the_domain_knows_nobody() {
-    know_nothing_of("events/src", &["sqlx", "axum", "vinzy_projections", "vinzy_client", "vinzy_engine", "std::fs", "std::net", "Utc::now"]);
+    know_nothing_of(
+        "events/src",
+        &[
+            "sqlx",
+            "axum",
+            "vinzy_projections",
+            "vinzy_client",
+            "vinzy_engine",
+            "std::fs",
+            "std::net",
+            "Utc::now",
+        ],
+    );
 }
 
 #[test]
 fn read_models_know_the_domain_only() {
-    know_nothing_of("projections/src", &["axum", "vinzy_client", "vinzy_engine", "INTO events", "UPDATE events", "Utc::now"]);
+    know_nothing_of(
+        "projections/src",
+        &[
+            "axum",
+            "vinzy_client",
+            "vinzy_engine",
+            "INTO events",
+            "UPDATE events",
+            "Utc::now",
+        ],
+    );
 }
 
 #[test]
 fn the_client_knows_neither_server_nor_database() {
-    know_nothing_of("sdk/rust/src", &["sqlx", "axum", "vinzy_engine", "vinzy_projections"]);
+    know_nothing_of(
+        "sdk/rust/src",
+        &["sqlx", "axum", "vinzy_engine", "vinzy_projections"],
+    );
 }
 
 #[test]
 fn http_knows_neither_sql_nor_the_ledger() {
-    know_nothing_of("src/http", &["crate::ledger", "sqlx::query", "query!", "query_as!", "query_scalar!"]);
+    know_nothing_of(
+        "src/http",
+        &[
+            "crate::ledger",
+            "sqlx::query",
+            "query!",
+            "query_as!",
+            "query_scalar!",
+        ],
+    );
 }
 
 #[test]

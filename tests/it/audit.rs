@@ -2,15 +2,18 @@
 
 use serde_json::{Value, json};
 
-use crate::support::node::vinzy;
 use crate::support::TestApp;
+use crate::support::node::vinzy;
 
 #[tokio::test]
 async fn the_trail_names_who_did_what_when() {
     let app = TestApp::start().await;
     let license = app.license().await;
     let id = license["id"].as_str().unwrap();
-    app.client.patch(&format!("/licenses/{id}"), &json!({"tier": "gold"})).await.expect(200);
+    app.client
+        .patch(&format!("/licenses/{id}"), &json!({"tier": "gold"}))
+        .await
+        .expect(200);
     let answer = app.client.get(&format!("/audit/{id}?limit=10")).await;
     assert_eq!(answer.header("x-total-count"), "2");
     let trail = answer.expect(200);
@@ -21,15 +24,33 @@ async fn the_trail_names_who_did_what_when() {
     assert_eq!(created["actor"], "admin");
     assert_eq!(created["license_id"], id);
     assert_eq!(created["created_at"], "2026-03-01T12:00:00.000000Z");
-    let only = app.client.get(&format!("/audit/{id}?event_type=license.created")).await.expect(200);
+    let only = app
+        .client
+        .get(&format!("/audit/{id}?event_type=license.created"))
+        .await
+        .expect(200);
     assert_eq!(only, json!([created]));
     let first = app.client.get(&format!("/audit/{id}?page_size=1")).await;
     assert!(first.header("link").contains("rel=\"next\""));
-    let second = app.client.get(&format!("/audit/{id}?page_size=1&after={}", updated["position"])).await.expect(200);
+    let second = app
+        .client
+        .get(&format!("/audit/{id}?page_size=1&after={}", updated["position"]))
+        .await
+        .expect(200);
     assert_eq!(second, json!([created]));
-    assert_eq!(app.client.get(&format!("/audit/{id}/verify")).await.expect(200)["events_checked"], 2);
-    for path in ["/audit/0197f0a2-0000-7000-8000-000000000000", "/audit/0197f0a2-0000-7000-8000-000000000000/verify", "/audit/x"] {
-        app.client.get(path).await.expect_problem(404, "LICENSE_NOT_FOUND");
+    assert_eq!(
+        app.client.get(&format!("/audit/{id}/verify")).await.expect(200)["events_checked"],
+        2
+    );
+    for path in [
+        "/audit/0197f0a2-0000-7000-8000-000000000000",
+        "/audit/0197f0a2-0000-7000-8000-000000000000/verify",
+        "/audit/x",
+    ] {
+        app.client
+            .get(path)
+            .await
+            .expect_problem(404, "LICENSE_NOT_FOUND");
     }
     app.finish().await;
 }
@@ -38,7 +59,12 @@ async fn the_trail_names_who_did_what_when() {
 async fn the_database_refuses_to_rewrite_events() {
     let app = TestApp::start().await;
     app.license().await;
-    for sql in ["UPDATE events SET event_type = 'x'", "DELETE FROM events", "TRUNCATE events", "DELETE FROM events WHERE false"] {
+    for sql in [
+        "UPDATE events SET event_type = 'x'",
+        "DELETE FROM events",
+        "TRUNCATE events",
+        "DELETE FROM events WHERE false",
+    ] {
         let error = app.database.try_execute(sql).await.unwrap_err().to_string();
         assert!(error.contains("append-only"), "{sql}: {error}");
     }
@@ -53,12 +79,23 @@ fn tampering(sql: &str) -> String {
 /// What `/ledger/verify` and `vinzy verify` find; they must agree.
 async fn found(app: &TestApp) -> (u64, String) {
     let report = app.client.get("/ledger/verify").await.expect(200);
-    assert_eq!((&report["valid"], &report["checkpoint"]), (&json!(false), &Value::Null), "{report}");
+    assert_eq!(
+        (&report["valid"], &report["checkpoint"]),
+        (&json!(false), &Value::Null),
+        "{report}"
+    );
     let position = report["break_at"].as_u64().unwrap();
-    let output = vinzy().arg("verify").env("VINZY_DB_URL", app.database.url()).output().unwrap();
+    let output = vinzy()
+        .arg("verify")
+        .env("VINZY_DB_URL", app.database.url())
+        .output()
+        .unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(1), "{text}");
-    assert!(text.contains(&format!("BROKEN at position {position}: ")), "{text}");
+    assert!(
+        text.contains(&format!("BROKEN at position {position}: ")),
+        "{text}"
+    );
     (position, report["problem"].as_str().unwrap().to_owned())
 }
 
@@ -68,17 +105,25 @@ async fn eight_events() -> (TestApp, String) {
     let license = app.license().await;
     let id = license["id"].as_str().unwrap().to_owned();
     for tier in ["a", "b", "c", "d"] {
-        app.client.patch(&format!("/licenses/{id}"), &json!({"tier": tier})).await.expect(200);
+        app.client
+            .patch(&format!("/licenses/{id}"), &json!({"tier": tier}))
+            .await
+            .expect(200);
     }
     let good = app.client.get("/ledger/verify").await.expect(200);
-    assert_eq!((&good["valid"], &good["events_checked"]), (&json!(true), &json!(8)));
+    assert_eq!(
+        (&good["valid"], &good["events_checked"]),
+        (&json!(true), &json!(8))
+    );
     (app, id)
 }
 
 #[tokio::test]
 async fn every_kind_of_tampering_names_its_position() {
     let replace = |what: &str, with: &str| {
-        format!("UPDATE events SET leaf = convert_to(replace(convert_from(leaf, 'UTF8'), '{what}', '{with}'), 'UTF8') WHERE position = 5")
+        format!(
+            "UPDATE events SET leaf = convert_to(replace(convert_from(leaf, 'UTF8'), '{what}', '{with}'), 'UTF8') WHERE position = 5"
+        )
     };
     let hash_again = "UPDATE events SET event_hash = sha256('\\x00'::bytea || leaf) WHERE position = 5";
     let cases = [
@@ -147,7 +192,9 @@ async fn a_rewritten_history_is_not_signed_as_a_fork() {
         before = vinzy_events::ledger::event_hash(bytes);
         frontier.push(before);
         let leaf = data_encoding::HEXLOWER.encode(bytes);
-        statements += &format!("UPDATE events SET leaf = '\\x{leaf}', event_hash = '\\x{before}' WHERE position = {position};");
+        statements += &format!(
+            "UPDATE events SET leaf = '\\x{leaf}', event_hash = '\\x{before}' WHERE position = {position};"
+        );
     }
     let frontier = data_encoding::HEXLOWER.encode(&frontier.to_bytes());
     statements += &format!("UPDATE ledgers SET head_hash = '\\x{before}', frontier = '\\x{frontier}'");
@@ -161,8 +208,13 @@ async fn a_rewritten_history_is_not_signed_as_a_fork() {
 async fn tampering_with_a_license_shows_in_its_own_verification() {
     let (app, id) = eight_events().await;
     let verify = format!("/audit/{id}/verify");
-    assert_eq!(app.client.get(&verify).await.expect(200), json!({"valid": true, "events_checked": 5, "break_at": null, "problem": null}));
-    app.database.execute(&tampering("DELETE FROM events WHERE position = 5")).await;
+    assert_eq!(
+        app.client.get(&verify).await.expect(200),
+        json!({"valid": true, "events_checked": 5, "break_at": null, "problem": null})
+    );
+    app.database
+        .execute(&tampering("DELETE FROM events WHERE position = 5"))
+        .await;
     let report = app.client.get(&verify).await.expect(200);
     assert_eq!(report["valid"], false, "{report}");
     app.database.drop().await;
@@ -170,7 +222,13 @@ async fn tampering_with_a_license_shows_in_its_own_verification() {
 
 async fn leaves(app: &TestApp) -> Vec<Vec<u8>> {
     let mut conn = app.app.pool.acquire().await.unwrap();
-    let span = vinzy_projections::event_log::Span { ledger_id: "default", from: 0, to: 100, stream_types: &[], limit: 100 };
+    let span = vinzy_projections::event_log::Span {
+        ledger_id: "default",
+        from: 0,
+        to: 100,
+        stream_types: &[],
+        limit: 100,
+    };
     let events = vinzy_projections::event_log::read(&mut conn, span).await.unwrap();
     events.into_iter().map(|event| event.leaf).collect()
 }

@@ -2,7 +2,6 @@
 
 use std::process::Output;
 
-
 use crate::support::TestApp;
 use crate::support::node::vinzy;
 
@@ -36,7 +35,12 @@ fn keys_are_made_and_checked_offline() {
 #[test]
 fn without_keys_the_offline_commands_say_what_is_missing() {
     let empty = tempfile::tempdir().unwrap();
-    let output = vinzy().args(["generate", "PRD"]).env_remove("VINZY_HMAC_KEY").env("VINZY_DATA_DIR", empty.path()).output().unwrap();
+    let output = vinzy()
+        .args(["generate", "PRD"])
+        .env_remove("VINZY_HMAC_KEY")
+        .env("VINZY_DATA_DIR", empty.path())
+        .output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("set VINZY_HMAC_KEY"));
 }
@@ -45,9 +49,14 @@ fn without_keys_the_offline_commands_say_what_is_missing() {
 async fn health_tells_by_its_exit_code() {
     let app = TestApp::start().await;
     let url = app.client.base.clone();
-    let healthy = tokio::task::spawn_blocking(move || run(&["health", "--url", &url])).await.unwrap();
+    let healthy = tokio::task::spawn_blocking(move || run(&["health", "--url", &url]))
+        .await
+        .unwrap();
     assert!(healthy.status.success(), "{}", out(&healthy));
-    assert_eq!(run(&["health", "--url", "http://127.0.0.1:9"]).status.code(), Some(2));
+    assert_eq!(
+        run(&["health", "--url", "http://127.0.0.1:9"]).status.code(),
+        Some(2)
+    );
     app.finish().await;
 }
 
@@ -58,13 +67,31 @@ async fn migrating_and_verifying_can_be_repeated() {
     let url = app.database.url();
     for _ in 0..2 {
         let migrated = run(&["migrate", "--db-url", &url]);
-        assert!(migrated.status.success() && out(&migrated).contains("up to date"), "{}", out(&migrated));
+        assert!(
+            migrated.status.success() && out(&migrated).contains("up to date"),
+            "{}",
+            out(&migrated)
+        );
         let verified = run(&["verify", "--db-url", &url]);
         assert!(verified.status.success(), "{}", out(&verified));
-        assert!(out(&verified).contains("test.example/t/default: 4 events verified"), "{}", out(&verified));
+        assert!(
+            out(&verified).contains("test.example/t/default: 4 events verified"),
+            "{}",
+            out(&verified)
+        );
     }
-    assert_eq!(run(&["verify", "--db-url", &url, "--ledger", "nope"]).status.code(), Some(2));
-    assert_eq!(run(&["verify", "--db-url", "postgres://nobody@127.0.0.1:9/x"]).status.code(), Some(2));
+    assert_eq!(
+        run(&["verify", "--db-url", &url, "--ledger", "nope"])
+            .status
+            .code(),
+        Some(2)
+    );
+    assert_eq!(
+        run(&["verify", "--db-url", "postgres://nobody@127.0.0.1:9/x"])
+            .status
+            .code(),
+        Some(2)
+    );
     app.client.get("/ledger/verify").await.expect(200);
     app.finish().await;
 }
@@ -72,9 +99,25 @@ async fn migrating_and_verifying_can_be_repeated() {
 #[test]
 fn help_lists_every_setting() {
     let help = out(&run(&["serve", "--help"]));
-    for name in ["VINZY_ENVIRONMENT", "VINZY_DB_URL", "VINZY_DATA_DIR", "VINZY_HOST", "VINZY_PORT", "VINZY_SECRET_KEY", "VINZY_HMAC_KEY",
-        "VINZY_HMAC_KEYS", "VINZY_SIGNING_KEY", "VINZY_API_KEY", "VINZY_SUPER_ADMIN_KEY", "VINZY_LEASE_TTL", "VINZY_API_PREFIX",
-        "VINZY_LEDGER_ORIGIN", "VINZY_MAX_STALENESS", "VINZY_VALIDATION_AUDIT", "VINZY_RUN_AS"] {
+    for name in [
+        "VINZY_ENVIRONMENT",
+        "VINZY_DB_URL",
+        "VINZY_DATA_DIR",
+        "VINZY_HOST",
+        "VINZY_PORT",
+        "VINZY_SECRET_KEY",
+        "VINZY_HMAC_KEY",
+        "VINZY_HMAC_KEYS",
+        "VINZY_SIGNING_KEY",
+        "VINZY_API_KEY",
+        "VINZY_SUPER_ADMIN_KEY",
+        "VINZY_LEASE_TTL",
+        "VINZY_API_PREFIX",
+        "VINZY_LEDGER_ORIGIN",
+        "VINZY_MAX_STALENESS",
+        "VINZY_VALIDATION_AUDIT",
+        "VINZY_RUN_AS",
+    ] {
         assert!(help.contains(name), "{name}");
     }
     assert!(!help.contains(crate::support::ADMIN_KEY), "secrets are not shown");

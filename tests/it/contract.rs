@@ -11,7 +11,11 @@ fn has_shape(example: &Value, answer: &Value, place: &str) -> Result<(), String>
     match (example, answer) {
         (Value::Object(example), Value::Object(answer)) => example.iter().try_for_each(|(name, value)| {
             let place = format!("{place}.{name}");
-            has_shape(value, answer.get(name).ok_or_else(|| format!("{place} is missing"))?, &place)
+            has_shape(
+                value,
+                answer.get(name).ok_or_else(|| format!("{place} is missing"))?,
+                &place,
+            )
         }),
         (Value::Array(example), Value::Array(answer)) => match (example.first(), answer.first()) {
             (Some(example), Some(answer)) => has_shape(example, answer, &format!("{place}[0]")),
@@ -41,8 +45,15 @@ async fn answers_have_the_shapes_that_older_clients_know() {
     for exchange in &exchanges {
         let name = exchange["name"].as_str().unwrap();
         match name {
-            "validate_when_suspended" => drop(app.client.post_empty(&format!("{path}/suspend")).await.expect(200)),
-            "validate_when_revoked" => drop(app.client.post_empty(&format!("{path}/revoke")).await.expect(200)),
+            "validate_when_suspended" => drop(
+                app.client
+                    .post_empty(&format!("{path}/suspend"))
+                    .await
+                    .expect(200),
+            ),
+            "validate_when_revoked" => {
+                drop(app.client.post_empty(&format!("{path}/revoke")).await.expect(200))
+            }
             // Another one lapses: this one is revoked by now.
             "validate_when_expired" => continue,
             _ => {}
@@ -61,7 +72,9 @@ async fn answers_have_the_shapes_that_older_clients_know() {
         match name {
             "validate_valid_hmac_not_in_db" => request["key"] = json!(other_key.as_str()),
             "validate_bad_format" => {}
-            "validate_tampered_hmac" => request["key"] = json!(key.replace(&key[8..9], if &key[8..9] == "A" { "B" } else { "A" })),
+            "validate_tampered_hmac" => {
+                request["key"] = json!(key.replace(&key[8..9], if &key[8..9] == "A" { "B" } else { "A" }))
+            }
             _ if request["key"].is_string() => request["key"] = json!(key),
             _ => {}
         }
@@ -107,7 +120,9 @@ fn blank_own_data(value: &mut Value) {
         Value::Object(object) => {
             for (name, value) in object {
                 match value {
-                    Value::Object(_) if ["features", "entitlements", "metadata"].contains(&name.as_str()) => *value = json!({}),
+                    Value::Object(_) if ["features", "entitlements", "metadata"].contains(&name.as_str()) => {
+                        *value = json!({})
+                    }
                     value => blank_own_data(value),
                 }
             }
@@ -124,5 +139,10 @@ async fn ask(app: &TestApp, method: &str, path: &str, request: &Value) -> Answer
     } else {
         app.client.authorized(method, path)
     };
-    send(if request.is_null() { builder } else { builder.json(request) }).await
+    send(if request.is_null() {
+        builder
+    } else {
+        builder.json(request)
+    })
+    .await
 }

@@ -15,7 +15,9 @@ fn operations() -> Vec<(Method, String, bool)> {
     let mut operations = vec![];
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
-            let Ok(method) = method.to_uppercase().parse::<Method>() else { continue };
+            let Ok(method) = method.to_uppercase().parse::<Method>() else {
+                continue;
+            };
             let mut concrete = path.clone();
             while let (Some(open), Some(close)) = (concrete.find('{'), concrete.find('}')) {
                 concrete.replace_range(open..=close, UUID);
@@ -39,13 +41,26 @@ async fn every_admin_route_wants_the_admins_key() {
         let missing = send(ask()).await;
         assert_eq!(missing.header("www-authenticate"), "Bearer", "{method} {path}");
         missing.expect_problem(401, "UNAUTHORIZED");
-        for (name, value) in [("X-Vinzy-Api-Key", "wrong"), ("Authorization", "Bearer wrong"), ("Authorization", "Basic x"), ("X-Vinzy-Api-Key", "")] {
-            send(ask().header(name, value)).await.expect_problem(401, "UNAUTHORIZED");
+        for (name, value) in [
+            ("X-Vinzy-Api-Key", "wrong"),
+            ("Authorization", "Bearer wrong"),
+            ("Authorization", "Basic x"),
+            ("X-Vinzy-Api-Key", ""),
+        ] {
+            send(ask().header(name, value))
+                .await
+                .expect_problem(401, "UNAUTHORIZED");
         }
-        let super_admin = ask().header("Authorization", format!("Bearer {}", crate::support::SUPER_ADMIN_KEY));
+        let super_admin = ask().header(
+            "Authorization",
+            format!("Bearer {}", crate::support::SUPER_ADMIN_KEY),
+        );
         send(super_admin).await.expect_problem(403, "FORBIDDEN");
     }
-    let bearer = app.client.request(Method::GET, "/products").bearer_auth(crate::support::ADMIN_KEY);
+    let bearer = app
+        .client
+        .request(Method::GET, "/products")
+        .bearer_auth(crate::support::ADMIN_KEY);
     send(bearer).await.expect(200);
     app.finish().await;
 }
@@ -59,25 +74,50 @@ async fn odd_bodies_are_refused_by_every_route_that_takes_one() {
         ("trailing", b"{} {}".into(), &[400]),
         ("not UTF-8", b"{\"name\":\"\xff\xfe\"}".into(), &[400]),
         ("lone surrogate", br#"{"name":"\ud800"}"#.into(), &[400]),
-        ("number beyond range", br#"{"metadata":{"n":1e999}}"#.into(), &[400]),
+        (
+            "number beyond range",
+            br#"{"metadata":{"n":1e999}}"#.into(),
+            &[400],
+        ),
         ("deep", deep.into(), &[400]),
         ("NUL in text", br#"{"name":"a\u0000b"}"#.into(), &[422]),
         ("NUL in key", br#"{"metadata":{"\u0000":1}}"#.into(), &[422]),
-        ("inexact integer", br#"{"metadata":{"n":12345678901234567890123}}"#.into(), &[422]),
+        (
+            "inexact integer",
+            br#"{"metadata":{"n":12345678901234567890123}}"#.into(),
+            &[422],
+        ),
         ("duplicate key", br#"{"name":"a","name":"b"}"#.into(), &[422]),
         ("array", b"[]".into(), &[422]),
         ("text", b"\"x\"".into(), &[422]),
         ("null", b"null".into(), &[422]),
-        ("too large", [b"{\"name\":\"".as_slice(), &vec![b'a'; 70_000], b"\"}"].concat(), &[413]),
+        (
+            "too large",
+            [b"{\"name\":\"".as_slice(), &vec![b'a'; 70_000], b"\"}"].concat(),
+            &[413],
+        ),
     ];
     for (method, path, _) in operations().into_iter().filter(|(_, _, takes_body)| *takes_body) {
         for (name, body, expected) in &bodies {
-            let request = app.client.authorized(method.clone(), &path).header("Content-Type", "application/json").body(body.clone());
+            let request = app
+                .client
+                .authorized(method.clone(), &path)
+                .header("Content-Type", "application/json")
+                .body(body.clone());
             let answer = send(request).await;
-            assert!(expected.contains(&answer.status), "{name} to {method} {path}: {} {}", answer.status, answer.body);
+            assert!(
+                expected.contains(&answer.status),
+                "{name} to {method} {path}: {} {}",
+                answer.status,
+                answer.body
+            );
             answer.is_problem();
         }
-        let plain = app.client.authorized(method.clone(), &path).header("Content-Type", "text/plain").body("{}");
+        let plain = app
+            .client
+            .authorized(method.clone(), &path)
+            .header("Content-Type", "text/plain")
+            .body("{}");
         send(plain).await.expect_problem(415, "UNSUPPORTED_MEDIA_TYPE");
     }
     app.finish().await;
@@ -91,52 +131,141 @@ async fn fields_of_every_wrong_kind_are_told_all_at_once() {
     let long = "x".repeat(3000);
     let cases: Vec<(Method, &str, Value, Vec<&str>)> = vec![
         (Method::POST, "/products", json!({}), vec!["code", "name"]),
-        (Method::POST, "/products", json!({"code": "prd", "name": "", "description": 5, "features": {"a": "x"}, "metadata": []}),
-            vec!["code", "description", "features.a", "metadata", "name"]),
-        (Method::POST, "/products", json!({"code": null, "name": long, "default_tier": ""}), vec!["code", "default_tier", "name"]),
-        (Method::POST, "/customers", json!({"name": 1, "email": "not-an-email", "company": long}), vec!["company", "email", "name"]),
-        (Method::POST, "/licenses", json!({"product_code": "ABCD", "customer_id": "x", "machines_limit": 0, "days_valid": -1, "tier": {}}),
-            vec!["customer_id", "days_valid", "machines_limit", "product_code", "tier"]),
-        (Method::POST, "/licenses", json!({"product_code": "PRD", "customer_id": UUID, "machines_limit": 1.5, "days_valid": 40_000, "expires_at": "soon"}),
-            vec!["days_valid", "expires_at", "machines_limit"]),
-        (Method::POST, "/licenses", json!({"product_code": "PRD", "customer_id": UUID, "days_valid": 1, "expires_at": "2030-01-01T00:00:00Z"}), vec!["expires_at"]),
-        (Method::PATCH, &license_path, json!({"status": "banana", "machines_limit": 4_294_967_296_u64, "entitlements": {"a": {"limit": "1"}}}),
-            vec!["entitlements.a.limit", "machines_limit", "status"]),
-        (Method::POST, "/validate", json!({"key": 5, "fingerprint": ""}), vec!["fingerprint", "key"]),
+        (
+            Method::POST,
+            "/products",
+            json!({"code": "prd", "name": "", "description": 5, "features": {"a": "x"}, "metadata": []}),
+            vec!["code", "description", "features.a", "metadata", "name"],
+        ),
+        (
+            Method::POST,
+            "/products",
+            json!({"code": null, "name": long, "default_tier": ""}),
+            vec!["code", "default_tier", "name"],
+        ),
+        (
+            Method::POST,
+            "/customers",
+            json!({"name": 1, "email": "not-an-email", "company": long}),
+            vec!["company", "email", "name"],
+        ),
+        (
+            Method::POST,
+            "/licenses",
+            json!({"product_code": "ABCD", "customer_id": "x", "machines_limit": 0, "days_valid": -1, "tier": {}}),
+            vec![
+                "customer_id",
+                "days_valid",
+                "machines_limit",
+                "product_code",
+                "tier",
+            ],
+        ),
+        (
+            Method::POST,
+            "/licenses",
+            json!({"product_code": "PRD", "customer_id": UUID, "machines_limit": 1.5, "days_valid": 40_000, "expires_at": "soon"}),
+            vec!["days_valid", "expires_at", "machines_limit"],
+        ),
+        (
+            Method::POST,
+            "/licenses",
+            json!({"product_code": "PRD", "customer_id": UUID, "days_valid": 1, "expires_at": "2030-01-01T00:00:00Z"}),
+            vec!["expires_at"],
+        ),
+        (
+            Method::PATCH,
+            &license_path,
+            json!({"status": "banana", "machines_limit": 4_294_967_296_u64, "entitlements": {"a": {"limit": "1"}}}),
+            vec!["entitlements.a.limit", "machines_limit", "status"],
+        ),
+        (
+            Method::POST,
+            "/validate",
+            json!({"key": 5, "fingerprint": ""}),
+            vec!["fingerprint", "key"],
+        ),
         (Method::POST, "/validate", json!({}), vec!["key"]),
     ];
     for (method, path, body, fields) in cases {
         let answer = send(app.client.authorized(method, path).json(&body)).await;
         let problem = answer.expect_problem(422, "VALIDATION_ERROR");
-        let mut told: Vec<&str> =
-            problem["errors"].as_array().unwrap().iter().map(|error| error["field"].as_str().unwrap()).collect();
+        let mut told: Vec<&str> = problem["errors"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|error| error["field"].as_str().unwrap())
+            .collect();
         told.sort_unstable();
         assert_eq!(told, fields, "{path} {body}: {problem}");
     }
     let past = json!({"product_code": "PRD", "customer_id": license["customer_id"], "expires_at": "2020-01-01T00:00:00Z"});
-    app.client.post("/licenses", &past).await.expect_problem(422, "VALIDATION_ERROR");
+    app.client
+        .post("/licenses", &past)
+        .await
+        .expect_problem(422, "VALIDATION_ERROR");
     let vast = json!({"tier": "gold", "metadata": {"a": "\u{1}".repeat(10_900)}});
-    app.client.patch(&license_path, &vast).await.expect_problem(422, "VALIDATION_ERROR");
+    app.client
+        .patch(&license_path, &vast)
+        .await
+        .expect_problem(422, "VALIDATION_ERROR");
     app.finish().await;
 }
 
 #[tokio::test]
 async fn odd_paths_and_queries_are_problems_too() {
     let app = TestApp::start().await;
-    for path in ["/products/x", "/products/%00", "/products/%ff", "/customers/1", "/licenses/'; DROP TABLE events;--", "/audit/%F0%9F%94%91",
-        &format!("/products/{UUID}"), &format!("/licenses/{UUID}"), "/nowhere", "/products/a/b", "//"] {
+    for path in [
+        "/products/x",
+        "/products/%00",
+        "/products/%ff",
+        "/customers/1",
+        "/licenses/'; DROP TABLE events;--",
+        "/audit/%F0%9F%94%91",
+        &format!("/products/{UUID}"),
+        &format!("/licenses/{UUID}"),
+        "/nowhere",
+        "/products/a/b",
+        "//",
+    ] {
         let answer = app.client.get(path).await;
         assert_eq!(answer.status, 404, "{path}");
         answer.is_problem();
     }
-    for query in ["page=0", "page=x", "page_size=0", "page_size=101", "after=x", "after=-1", "after=99999999999999999999", "page=99999999999", "status=banana", "customer_id=x", "product_code=%00"] {
-        app.client.get(&format!("/licenses?{query}")).await.expect_problem(422, "VALIDATION_ERROR");
+    for query in [
+        "page=0",
+        "page=x",
+        "page_size=0",
+        "page_size=101",
+        "after=x",
+        "after=-1",
+        "after=99999999999999999999",
+        "page=99999999999",
+        "status=banana",
+        "customer_id=x",
+        "product_code=%00",
+    ] {
+        app.client
+            .get(&format!("/licenses?{query}"))
+            .await
+            .expect_problem(422, "VALIDATION_ERROR");
     }
-    for query in ["page=", "foo=bar", "%ff=%ff", "page=4294967295&page_size=100", "after=9223372036854775807", "tier=%ff%fe"] {
+    for query in [
+        "page=",
+        "foo=bar",
+        "%ff=%ff",
+        "page=4294967295&page_size=100",
+        "after=9223372036854775807",
+        "tier=%ff%fe",
+    ] {
         app.client.get(&format!("/licenses?{query}")).await.expect(200);
     }
     let wrong = send(app.client.authorized(Method::PUT, "/products")).await;
-    assert!(wrong.header("allow").contains("GET") && wrong.header("allow").contains("POST"), "{:?}", wrong.headers);
+    assert!(
+        wrong.header("allow").contains("GET") && wrong.header("allow").contains("POST"),
+        "{:?}",
+        wrong.headers
+    );
     wrong.expect_problem(405, "METHOD_NOT_ALLOWED");
     app.finish().await;
 }
@@ -165,22 +294,41 @@ async fn a_body_without_announced_length_is_bounded_too() {
 #[tokio::test]
 async fn request_ids_are_taken_over_when_sane() {
     let app = TestApp::start().await;
-    let ask = |id: &str| app.client.authorized(Method::GET, "/products").header("X-Request-Id", id.to_owned());
-    assert_eq!(send(ask("my-request.1")).await.header("x-request-id"), "my-request.1");
+    let ask = |id: &str| {
+        app.client
+            .authorized(Method::GET, "/products")
+            .header("X-Request-Id", id.to_owned())
+    };
+    assert_eq!(
+        send(ask("my-request.1")).await.header("x-request-id"),
+        "my-request.1"
+    );
     for bad in ["", "with space", &"x".repeat(129)] {
         let answer = send(ask(bad)).await;
-        assert!(answer.header("x-request-id").parse::<uuid::Uuid>().is_ok(), "{bad:?}");
+        assert!(
+            answer.header("x-request-id").parse::<uuid::Uuid>().is_ok(),
+            "{bad:?}"
+        );
     }
     app.finish().await;
 }
 
 #[tokio::test]
 async fn all_routes_can_stand_below_a_prefix() {
-    let config = vinzy_engine::config::ServerConfig { api_prefix: "/licensing".into(), ..crate::support::server_config() };
+    let config = vinzy_engine::config::ServerConfig {
+        api_prefix: "/licensing".into(),
+        ..crate::support::server_config()
+    };
     let app = TestApp::start_with(config).await;
     let product = app.product("PRD").await;
     let answer = app.client.get("/products?page_size=1").await;
-    assert!(answer.header("link").starts_with("</licensing/products?page_size=1>"), "{}", answer.header("link"));
+    assert!(
+        answer
+            .header("link")
+            .starts_with("</licensing/products?page_size=1>"),
+        "{}",
+        answer.header("link")
+    );
     assert_eq!(answer.expect(200), json!([product]));
     assert_eq!(app.client.get_anonymously("/openapi.json").await.status, 200);
     app.finish().await;

@@ -11,7 +11,10 @@ fn openapi_document_is_the_committed_one() {
         std::fs::write(COMMITTED, &document).unwrap();
     }
     let committed = std::fs::read_to_string(COMMITTED).unwrap_or_default();
-    assert!(document == committed, "docs/openapi.json is not up to date: run `cargo xtask openapi` and look at the difference");
+    assert!(
+        document == committed,
+        "docs/openapi.json is not up to date: run `cargo xtask openapi` and look at the difference"
+    );
 }
 
 #[tokio::test]
@@ -22,7 +25,10 @@ async fn openapi_document_and_guide_are_served() {
     for path in ["/docs", "/docs/problems"] {
         let page = app.client.get_anonymously(path).await;
         assert!(page.header("content-type").starts_with("text/html"), "{path}");
-        assert!(page.header("content-security-policy").contains("default-src 'none'"));
+        assert!(
+            page.header("content-security-policy")
+                .contains("default-src 'none'")
+        );
     }
     for path in ["/docs/docs.js", "/docs/docs.css"] {
         assert_eq!(app.client.get_anonymously(path).await.status, 200);

@@ -11,15 +11,31 @@ async fn a_product_lives_from_creation_to_deletion() {
     let path = format!("/products/{}", created["id"].as_str().unwrap());
     assert_eq!(app.client.get(&path).await.expect(200), created);
 
-    let changed = app.client.patch(&path, &json!({"name": "Better", "metadata": {"k": 1.0}})).await.expect(200);
-    assert_eq!((&changed["name"], &changed["metadata"]), (&json!("Better"), &json!({"k": 1})));
+    let changed = app
+        .client
+        .patch(&path, &json!({"name": "Better", "metadata": {"k": 1.0}}))
+        .await
+        .expect(200);
+    assert_eq!(
+        (&changed["name"], &changed["metadata"]),
+        (&json!("Better"), &json!({"k": 1}))
+    );
     assert_eq!(changed["features"], created["features"]);
     assert_eq!(app.client.get("/products").await.expect(200), json!([changed]));
 
     assert_eq!(app.client.delete(&path).await.status, 204);
-    app.client.get(&path).await.expect_problem(404, "PRODUCT_NOT_FOUND");
-    app.client.delete(&path).await.expect_problem(404, "PRODUCT_NOT_FOUND");
-    app.client.patch(&path, &json!({"name": "x"})).await.expect_problem(404, "PRODUCT_NOT_FOUND");
+    app.client
+        .get(&path)
+        .await
+        .expect_problem(404, "PRODUCT_NOT_FOUND");
+    app.client
+        .delete(&path)
+        .await
+        .expect_problem(404, "PRODUCT_NOT_FOUND");
+    app.client
+        .patch(&path, &json!({"name": "x"}))
+        .await
+        .expect_problem(404, "PRODUCT_NOT_FOUND");
     assert_eq!(app.client.get("/products").await.expect(200), json!([]));
     app.product("PRD").await;
     app.finish().await;
@@ -30,11 +46,19 @@ async fn a_product_code_belongs_to_one_product() {
     let app = TestApp::start().await;
     app.product("PRD").await;
     let again = json!({"code": "PRD", "name": "Other"});
-    app.client.post("/products", &again).await.expect_problem(409, "PRODUCT_CODE_TAKEN");
+    app.client
+        .post("/products", &again)
+        .await
+        .expect_problem(409, "PRODUCT_CODE_TAKEN");
 
     let twenty = (0..20).map(|_| {
         let client = app.client.clone();
-        async move { client.post("/products", &json!({"code": "TWO", "name": "Race"})).await.status }
+        async move {
+            client
+                .post("/products", &json!({"code": "TWO", "name": "Race"}))
+                .await
+                .status
+        }
     });
     let mut statuses = futures::future::join_all(twenty).await;
     statuses.sort_unstable();
@@ -47,16 +71,35 @@ async fn an_address_belongs_to_one_customer_whatever_its_case() {
     let app = TestApp::start().await;
     let jane = app.customer("jane@example.com").await;
     let again = json!({"name": "J", "email": "JANE@Example.com"});
-    app.client.post("/customers", &again).await.expect_problem(409, "EMAIL_TAKEN");
+    app.client
+        .post("/customers", &again)
+        .await
+        .expect_problem(409, "EMAIL_TAKEN");
 
     let path = format!("/customers/{}", jane["id"].as_str().unwrap());
-    let moved = app.client.patch(&path, &json!({"email": "Jane@Example.com"})).await.expect(200);
-    assert_eq!(moved["email"], "Jane@Example.com", "their own address in another spelling");
-    app.client.patch(&path, &json!({"email": "jane@example.org"})).await.expect(200);
+    let moved = app
+        .client
+        .patch(&path, &json!({"email": "Jane@Example.com"}))
+        .await
+        .expect(200);
+    assert_eq!(
+        moved["email"], "Jane@Example.com",
+        "their own address in another spelling"
+    );
+    app.client
+        .patch(&path, &json!({"email": "jane@example.org"}))
+        .await
+        .expect(200);
     app.customer("jane@example.com").await;
     let taken = json!({"email": "jane@example.com"});
-    app.client.patch(&path, &taken).await.expect_problem(409, "EMAIL_TAKEN");
-    assert_eq!(app.client.get(&path).await.expect(200)["email"], "jane@example.org");
+    app.client
+        .patch(&path, &taken)
+        .await
+        .expect_problem(409, "EMAIL_TAKEN");
+    assert_eq!(
+        app.client.get(&path).await.expect(200)["email"],
+        "jane@example.org"
+    );
     app.finish().await;
 }
 
@@ -70,15 +113,34 @@ async fn a_customer_lives_from_creation_to_deletion() {
     }
     let path = format!("/customers/{}", created["id"].as_str().unwrap());
     let changed = app.client.patch(&path, &json!({"company": ""})).await.expect(200);
-    assert_eq!((&changed["company"], &changed["name"]), (&json!(""), &json!("Zoë 🔑")));
+    assert_eq!(
+        (&changed["company"], &changed["name"]),
+        (&json!(""), &json!("Zoë 🔑"))
+    );
     assert_eq!(app.client.get(&path).await.expect(200), changed);
     assert_eq!(app.client.get("/customers").await.expect(200), json!([changed]));
-    let by_email = app.client.get("/customers?email=ZOE%40example.com").await.expect(200);
+    let by_email = app
+        .client
+        .get("/customers?email=ZOE%40example.com")
+        .await
+        .expect(200);
     assert_eq!(by_email, json!([changed]));
-    assert_eq!(app.client.get("/customers?email=no%40example.com").await.expect(200), json!([]));
+    assert_eq!(
+        app.client
+            .get("/customers?email=no%40example.com")
+            .await
+            .expect(200),
+        json!([])
+    );
     assert_eq!(app.client.delete(&path).await.status, 204);
-    app.client.get(&path).await.expect_problem(404, "CUSTOMER_NOT_FOUND");
-    app.client.patch(&path, &json!({"name": "x"})).await.expect_problem(404, "CUSTOMER_NOT_FOUND");
+    app.client
+        .get(&path)
+        .await
+        .expect_problem(404, "CUSTOMER_NOT_FOUND");
+    app.client
+        .patch(&path, &json!({"name": "x"}))
+        .await
+        .expect_problem(404, "CUSTOMER_NOT_FOUND");
     app.finish().await;
 }
 
@@ -88,12 +150,27 @@ async fn personal_data_stand_nowhere_in_the_clear() {
     let body = json!({"name": "Wilhelmina", "email": "wilhelmina@example.com", "company": "Nostromo", "metadata": {"phone": "555-0199"}});
     let customer = app.client.post("/customers", &body).await.expect(201);
     let path = format!("/customers/{}", customer["id"].as_str().unwrap());
-    app.client.patch(&path, &json!({"name": "Wilhelmine"})).await.expect(200);
+    app.client
+        .patch(&path, &json!({"name": "Wilhelmine"}))
+        .await
+        .expect(200);
     app.client.get("/customers").await.expect(200);
-    let tables = ["events", "sealed_values", "data_keys", "unique_claims", "snapshots", "customers", "idempotency_keys"];
+    let tables = [
+        "events",
+        "sealed_values",
+        "data_keys",
+        "unique_claims",
+        "snapshots",
+        "customers",
+        "idempotency_keys",
+    ];
     for table in tables {
         for word in ["wilhelmin", "nostromo", "555-0199"] {
-            let leaf = if table == "events" { "|| convert_from(t.leaf, 'UTF8')" } else { "" };
+            let leaf = if table == "events" {
+                "|| convert_from(t.leaf, 'UTF8')"
+            } else {
+                ""
+            };
             let sql = format!("SELECT count(*) FROM {table} t WHERE (t::text {leaf}) ILIKE '%{word}%'");
             assert_eq!(app.database.count(&sql).await, 0, "{word} in {table}");
             let bytes = data_encoding::HEXLOWER.encode(word.as_bytes());
@@ -128,6 +205,31 @@ async fn what_is_in_use_cannot_be_deleted() {
 }
 
 #[tokio::test]
+async fn a_code_leads_to_the_product_that_has_it_now() {
+    let app = TestApp::start().await;
+    let customer = app.customer("jane@example.com").await;
+    for _ in 0..3 {
+        let product = app.product("PRD").await;
+        let license = app.license_of("PRD", &customer).await;
+        assert_eq!(
+            app.client
+                .delete(&format!("/licenses/{}", license["id"].as_str().unwrap()))
+                .await
+                .status,
+            204
+        );
+        assert_eq!(
+            app.client
+                .delete(&format!("/products/{}", product["id"].as_str().unwrap()))
+                .await
+                .status,
+            204
+        );
+    }
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn lists_can_be_paged_by_number_and_by_cursor() {
     let app = TestApp::start().await;
     let mut emails = vec![];
@@ -136,7 +238,11 @@ async fn lists_can_be_paged_by_number_and_by_cursor() {
         app.customer(&emails[number]).await;
     }
     let emails_of = |body: Value| -> Vec<String> {
-        body.as_array().unwrap().iter().map(|row| row["email"].as_str().unwrap().to_owned()).collect()
+        body.as_array()
+            .unwrap()
+            .iter()
+            .map(|row| row["email"].as_str().unwrap().to_owned())
+            .collect()
     };
     let second = app.client.get("/customers?page=2&page_size=3").await;
     assert_eq!(second.header("x-total-count"), "7");
@@ -153,7 +259,10 @@ async fn lists_can_be_paged_by_number_and_by_cursor() {
         path = next[1..next.find('>').unwrap()].to_owned();
     }
     assert_eq!(seen, emails);
-    assert_eq!(emails_of(app.client.get("/customers?page=4&page_size=3").await.expect(200)), Vec::<String>::new());
+    assert_eq!(
+        emails_of(app.client.get("/customers?page=4&page_size=3").await.expect(200)),
+        Vec::<String>::new()
+    );
     app.finish().await;
 }
 
@@ -165,7 +274,10 @@ async fn a_change_shows_in_every_later_read() {
     for round in 0..50 {
         let name = format!("Jane {round}");
         app.client.patch(&path, &json!({"name": name})).await.expect(200);
-        assert_eq!(app.client.get("/customers").await.expect(200)[0]["name"], name.as_str());
+        assert_eq!(
+            app.client.get("/customers").await.expect(200)[0]["name"],
+            name.as_str()
+        );
         assert_eq!(app.client.get(&path).await.expect(200)["name"], name.as_str());
     }
     app.finish().await;

@@ -3,21 +3,36 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use vinzy_engine::config::ValidationAudit;
 use vinzy_events::Timestamp;
 use vinzy_events::lease::{JwkSet, LeaseError, verify};
-use vinzy_engine::config::ValidationAudit;
 
 use crate::support::client::send;
 use crate::support::node::{Node, kill_postgres};
 use crate::support::{TestApp, eventually, server_config, start_time};
 
 async fn keys(app: &TestApp) -> JwkSet {
-    serde_json::from_value(app.client.get_anonymously("/.well-known/jwks.json").await.expect(200)).unwrap()
+    serde_json::from_value(
+        app.client
+            .get_anonymously("/.well-known/jwks.json")
+            .await
+            .expect(200),
+    )
+    .unwrap()
 }
 
 async fn validations(app: &TestApp, license: &Value) -> Vec<Value> {
-    let path = format!("/audit/{}?event_type=license.validated", license["id"].as_str().unwrap());
-    app.client.get(&path).await.expect(200).as_array().unwrap().clone()
+    let path = format!(
+        "/audit/{}?event_type=license.validated",
+        license["id"].as_str().unwrap()
+    );
+    app.client
+        .get(&path)
+        .await
+        .expect(200)
+        .as_array()
+        .unwrap()
+        .clone()
 }
 
 #[tokio::test]
@@ -50,7 +65,8 @@ async fn a_lease_never_outlives_its_license() {
     let app = TestApp::start().await;
     app.product("PRD").await;
     let customer = app.customer("jane@example.com").await;
-    let body = json!({"product_code": "PRD", "customer_id": customer["id"], "expires_at": "2026-03-01T13:30:00.5Z"});
+    let body =
+        json!({"product_code": "PRD", "customer_id": customer["id"], "expires_at": "2026-03-01T13:30:00.5Z"});
     let license = app.client.post("/licenses", &body).await.expect(201);
     let answer = app.client.validate(&license["key"]).await;
     assert_eq!(answer["lease"]["lease_expires_at"], "2026-03-01T13:30:00.000000Z");
@@ -67,9 +83,15 @@ async fn every_outcome_has_its_code_and_message() {
         let answer = app.client.validate(&json!(key)).await;
         assert_eq!(answer["valid"], answer["code"] == "OK");
         if answer["valid"] == false {
-            assert_eq!((&answer["license"], &answer["lease"]), (&Value::Null, &Value::Null));
+            assert_eq!(
+                (&answer["license"], &answer["lease"]),
+                (&Value::Null, &Value::Null)
+            );
         }
-        (answer["code"].as_str().unwrap().to_owned(), answer["message"].as_str().unwrap().to_owned())
+        (
+            answer["code"].as_str().unwrap().to_owned(),
+            answer["message"].as_str().unwrap().to_owned(),
+        )
     };
     let pair = |code: &str, message: &str| (code.to_owned(), message.to_owned());
     let mut tampered = key.clone();
@@ -78,16 +100,31 @@ async fn every_outcome_has_its_code_and_message() {
 
     assert_eq!(told(&key).await, pair("OK", "License is valid"));
     assert_eq!(told(&format!("  {}\n", key.to_lowercase())).await.0, "OK");
-    assert_eq!(told("hello").await, pair("INVALID_KEY", "Expected 8 segments, got 1"));
+    assert_eq!(
+        told("hello").await,
+        pair("INVALID_KEY", "Expected 8 segments, got 1")
+    );
     assert_eq!(told("").await.0, "INVALID_KEY");
     assert_eq!(
         told(&tampered).await,
-        pair("INVALID_KEY", "Key HMAC signature does not match — key may be tampered")
+        pair(
+            "INVALID_KEY",
+            "Key HMAC signature does not match — key may be tampered"
+        )
     );
-    assert_eq!(told(elsewhere.as_str()).await, pair("NOT_FOUND", "License not found"));
-    app.client.post_empty(&format!("{path}/suspend")).await.expect(200);
+    assert_eq!(
+        told(elsewhere.as_str()).await,
+        pair("NOT_FOUND", "License not found")
+    );
+    app.client
+        .post_empty(&format!("{path}/suspend"))
+        .await
+        .expect(200);
     assert_eq!(told(&key).await, pair("SUSPENDED", "License is suspended"));
-    app.client.post_empty(&format!("{path}/reinstate")).await.expect(200);
+    app.client
+        .post_empty(&format!("{path}/reinstate"))
+        .await
+        .expect(200);
     assert_eq!(told(&key).await.0, "OK");
     app.advance(Duration::from_hours(24 * 366));
     assert_eq!(told(&key).await, pair("EXPIRED", "License has expired"));
@@ -103,7 +140,10 @@ async fn the_older_way_of_validating_answers_the_same() {
     let path = format!("/validate?key={}", license["key"].as_str().unwrap());
     let by_get = app.client.get_anonymously(&path).await.expect(200);
     assert_eq!(by_get, app.client.validate(&license["key"]).await);
-    app.client.get_anonymously("/validate").await.expect_problem(422, "VALIDATION_ERROR");
+    app.client
+        .get_anonymously("/validate")
+        .await
+        .expect_problem(422, "VALIDATION_ERROR");
     app.finish().await;
 }
 
@@ -118,7 +158,10 @@ async fn changes_to_license_and_product_show_in_the_next_validation() {
     let product_path = format!("/products/{}", product["id"].as_str().unwrap());
     for round in 1..20 {
         let features = json!({"agents": {}, "api_calls": {"limit": round}});
-        app.client.patch(&product_path, &json!({"features": features})).await.expect(200);
+        app.client
+            .patch(&product_path, &json!({"features": features}))
+            .await
+            .expect(200);
         assert_eq!(limit().await, round);
     }
     let license_path = format!("/licenses/{}", license["id"].as_str().unwrap());
@@ -127,7 +170,10 @@ async fn changes_to_license_and_product_show_in_the_next_validation() {
     assert_eq!(limit().await, 77);
     let own = json!({"features": {"only": true}, "entitlements": {}});
     app.client.patch(&license_path, &own).await.expect(200);
-    assert_eq!(app.client.validate(&license["key"]).await["features"], json!(["only"]));
+    assert_eq!(
+        app.client.validate(&license["key"]).await["features"],
+        json!(["only"])
+    );
     app.finish().await;
 }
 
@@ -166,7 +212,11 @@ async fn validations_are_counted_in_the_audit_trail() {
 #[tokio::test]
 async fn each_validation_can_be_an_event_or_none() {
     for (mode, expected) in [(ValidationAudit::Each, 3), (ValidationAudit::Off, 0)] {
-        let app = TestApp::start_with(vinzy_engine::config::ServerConfig { validation_audit: mode, ..server_config() }).await;
+        let app = TestApp::start_with(vinzy_engine::config::ServerConfig {
+            validation_audit: mode,
+            ..server_config()
+        })
+        .await;
         let license = app.license().await;
         for _ in 0..3 {
             app.client.validate(&license["key"]).await;
@@ -182,7 +232,11 @@ async fn a_clean_stop_notes_the_validations_counted_last() {
     let node = Node::on_database(&database.url());
     let product = json!({"code": "PRD", "name": "x"});
     node.client.post("/products", &product).await.expect(201);
-    let customer = node.client.post("/customers", &json!({"name": "J", "email": "j@example.com"})).await.expect(201);
+    let customer = node
+        .client
+        .post("/customers", &json!({"name": "J", "email": "j@example.com"}))
+        .await
+        .expect(201);
     let body = json!({"product_code": "PRD", "customer_id": customer["id"]});
     let license = node.client.post("/licenses", &body).await.expect(201);
     for _ in 0..10 {
@@ -198,22 +252,41 @@ async fn a_clean_stop_notes_the_validations_counted_last() {
 #[tokio::test]
 async fn other_nodes_hear_of_changes_within_a_second() {
     let database = crate::support::database::TestDatabase::create().await;
-    let (one, two) = (Node::on_database(&database.url()), Node::on_database(&database.url()));
-    one.client.post("/products", &json!({"code": "PRD", "name": "x"})).await.expect(201);
-    let customer = two.client.post("/customers", &json!({"name": "J", "email": "j@example.com"})).await.expect(201);
+    let (one, two) = (
+        Node::on_database(&database.url()),
+        Node::on_database(&database.url()),
+    );
+    one.client
+        .post("/products", &json!({"code": "PRD", "name": "x"}))
+        .await
+        .expect(201);
+    let customer = two
+        .client
+        .post("/customers", &json!({"name": "J", "email": "j@example.com"}))
+        .await
+        .expect(201);
     let body = json!({"product_code": "PRD", "customer_id": customer["id"]});
     let license = one.client.post("/licenses", &body).await.expect(201);
     assert_eq!(two.client.validate(&license["key"]).await["valid"], true);
     let path = format!("/licenses/{}", license["id"].as_str().unwrap());
     for _ in 0..5 {
         for (action, code) in [("suspend", "SUSPENDED"), ("reinstate", "OK")] {
-            one.client.post_empty(&format!("{path}/{action}")).await.expect(200);
+            one.client
+                .post_empty(&format!("{path}/{action}"))
+                .await
+                .expect(200);
             assert_eq!(one.client.validate(&license["key"]).await["code"], code);
-            eventually("the other node knows", async || two.client.validate(&license["key"]).await["code"] == code).await;
+            eventually("the other node knows", async || {
+                two.client.validate(&license["key"]).await["code"] == code
+            })
+            .await;
         }
     }
     // A list on the other node, too, shows what was acknowledged here.
-    two.client.patch(&path, &json!({"tier": "gold"})).await.expect(200);
+    two.client
+        .patch(&path, &json!({"tier": "gold"}))
+        .await
+        .expect(200);
     assert_eq!(one.client.get("/licenses").await.expect(200)[0]["tier"], "gold");
     assert!(one.terminate().success() && two.terminate().success());
     crate::support::check_everything(&database).await;
@@ -227,17 +300,34 @@ async fn a_node_that_lost_the_database_stops_answering_from_memory() {
     // Whoever PostgreSQL runs as must be able to get there.
     std::fs::set_permissions(data.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let node = Node::on_data_dir_with(&data_dir, &[("VINZY_MAX_STALENESS", "2")]);
-    node.client.post("/products", &json!({"code": "PRD", "name": "x"})).await.expect(201);
-    let customer = node.client.post("/customers", &json!({"name": "J", "email": "j@example.com"})).await.expect(201);
+    node.client
+        .post("/products", &json!({"code": "PRD", "name": "x"}))
+        .await
+        .expect(201);
+    let customer = node
+        .client
+        .post("/customers", &json!({"name": "J", "email": "j@example.com"}))
+        .await
+        .expect(201);
     let body = json!({"product_code": "PRD", "customer_id": customer["id"]});
     let license = node.client.post("/licenses", &body).await.expect(201);
     assert_eq!(node.client.validate(&license["key"]).await["valid"], true);
     kill_postgres(&data_dir);
     let body = json!({"key": license["key"]});
-    let ask = async || send(node.client.request(reqwest::Method::POST, "/validate").json(&body)).await;
+    let ask = async || {
+        send(
+            node.client
+                .request(reqwest::Method::POST, "/validate")
+                .json(&body),
+        )
+        .await
+    };
     eventually("validation is refused", async || ask().await.status == 503).await;
     ask().await.expect_problem(503, "STALE");
-    node.client.post("/products", &json!({"code": "TWO", "name": "x"})).await.is_problem();
+    node.client
+        .post("/products", &json!({"code": "TWO", "name": "x"}))
+        .await
+        .is_problem();
     assert_eq!(node.client.get_anonymously("/ready").await.status, 503);
     assert_eq!(node.client.get_anonymously("/health").await.status, 200);
     node.kill();

@@ -15,15 +15,31 @@ pub(crate) fn run_all() -> Result<()> {
     step("set-up", setup::postgres)?;
     step("format", || run(&mut cargo(["fmt", "--all", "--check"])))?;
     step("lints", || {
-        let lints = ["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"];
+        let lints = [
+            "clippy",
+            "--quiet",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "-D",
+            "warnings",
+        ];
         run(&mut cargo(lints))
     })?;
     step("wasm", wasm::check)?;
-    step("build", || run(&mut cargo(["build", "--quiet", "--workspace", "--all-targets"])))?;
+    step("build", || {
+        run(&mut cargo(["build", "--quiet", "--workspace", "--all-targets"]))
+    })?;
     step("statements described", || sqlx::run(true))?;
     step("tests", || run(&mut cargo(["test", "--workspace"])))?;
     step("documentation", || {
-        let doc = ["doc", "--quiet", "--workspace", "--no-deps", "--document-private-items"];
+        let doc = [
+            "doc",
+            "--quiet",
+            "--workspace",
+            "--no-deps",
+            "--document-private-items",
+        ];
         run(cargo(doc).env("RUSTDOCFLAGS", "-D warnings"))
     })?;
     step("unused dependencies", || {
@@ -45,10 +61,16 @@ fn deny() -> Result<()> {
     };
     run(&mut check(&["bans", "licenses", "sources"]))?;
     let fetched = crate::shell::succeeds(
-        Command::new("timeout").arg("60").arg(&deny).args(["fetch", "db"]).current_dir(root()),
+        Command::new("timeout")
+            .arg("60")
+            .arg(&deny)
+            .args(["fetch", "db"])
+            .current_dir(root()),
     );
     if !fetched {
-        println!("    the database of advisories cannot be fetched here: known vulnerabilities are not looked up");
+        println!(
+            "    the database of advisories cannot be fetched here: known vulnerabilities are not looked up"
+        );
         return Ok(());
     }
     run(&mut check(&["advisories"]))

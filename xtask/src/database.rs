@@ -35,7 +35,11 @@ impl Scratch {
         let stdout = child.stdout.take().context("its output is piped")?;
         BufReader::new(stdout).read_line(&mut url)?;
         let url = url.trim().to_owned();
-        let scratch = Self { child, directory, url };
+        let scratch = Self {
+            child,
+            directory,
+            url,
+        };
         ensure!(!scratch.url.is_empty(), "`vinzy database` did not start");
         Ok(scratch)
     }

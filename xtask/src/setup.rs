@@ -34,7 +34,10 @@ pub(crate) fn postgres() -> Result<()> {
 /// Installs Debian packages, as root on a machine that has apt.
 pub(crate) fn install(packages: &[&str]) -> Result<()> {
     if !can_install() {
-        bail!("these packages are missing and can only be installed by root with apt: {}", packages.join(" "));
+        bail!(
+            "these packages are missing and can only be installed by root with apt: {}",
+            packages.join(" ")
+        );
     }
     let apt = || {
         let mut command = Command::new("apt-get");
@@ -43,7 +46,9 @@ pub(crate) fn install(packages: &[&str]) -> Result<()> {
     };
     let wanted = || {
         let mut command = apt();
-        command.args(["install", "-y", "--no-install-recommends"]).args(packages);
+        command
+            .args(["install", "-y", "--no-install-recommends"])
+            .args(packages);
         command
     };
     // Package lists may be missing or old.
@@ -67,7 +72,10 @@ pub(crate) fn cargo_tool(name: &str, version: &str) -> Result<std::path::PathBuf
     if !is_right(&program) {
         println!("    building {name} {version}, once");
         let mut install = Command::new("cargo");
-        install.args(["install", "--locked", "--quiet", name, "--version", version]).arg("--root").arg(&own);
+        install
+            .args(["install", "--locked", "--quiet", name, "--version", version])
+            .arg("--root")
+            .arg(&own);
         run(install.env_remove("CARGO_TARGET_DIR"))?;
     }
     Ok(program)
@@ -81,7 +89,9 @@ fn can_install() -> bool {
 fn postgres_is_there() -> bool {
     let debian = Path::new("/usr/lib/postgresql");
     let installed = std::fs::read_dir(debian).into_iter().flatten().flatten();
-    installed.map(|entry| entry.path().join("bin/initdb")).any(|initdb| initdb.exists())
+    installed
+        .map(|entry| entry.path().join("bin/initdb"))
+        .any(|initdb| initdb.exists())
         || succeeds(Command::new("initdb").arg("--version"))
         || output(Command::new("pg_config").arg("--bindir"))
             .is_some_and(|directory| Path::new(&directory).join("initdb").exists())

@@ -9,7 +9,9 @@ use anyhow::{Context, Result, ensure};
 
 /// The workspace's root.
 pub(crate) fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("this crate lies in the workspace")
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("this crate lies in the workspace")
 }
 
 /// The directory that cargo builds into.
@@ -20,21 +22,30 @@ pub(crate) fn target() -> PathBuf {
 /// Cargo, in the workspace, on the committed descriptions of the SQL statements.
 pub(crate) fn cargo<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Command {
     let mut command = Command::new("cargo");
-    command.args(arguments).current_dir(root()).env("SQLX_OFFLINE", "true").env_remove("DATABASE_URL");
+    command
+        .args(arguments)
+        .current_dir(root())
+        .env("SQLX_OFFLINE", "true")
+        .env_remove("DATABASE_URL");
     command
 }
 
 /// Runs a program; its output goes to the terminal.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let shown = shown(command);
-    let status = command.status().with_context(|| format!("{shown} could not be started"))?;
+    let status = command
+        .status()
+        .with_context(|| format!("{shown} could not be started"))?;
     ensure!(status.success(), "{shown} failed ({status})");
     Ok(())
 }
 
 /// Runs a program quietly and says whether it succeeded.
 pub(crate) fn succeeds(command: &mut Command) -> bool {
-    let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let quiet = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     quiet.status().is_ok_and(|status| status.success())
 }
 
@@ -56,5 +67,11 @@ pub(crate) fn step(name: &str, work: impl FnOnce() -> Result<()>) -> Result<()> 
 
 fn shown(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
-    format!("`{}`", words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" "))
+    format!(
+        "`{}`",
+        words
+            .map(|word| word.to_string_lossy())
+            .collect::<Vec<_>>()
+            .join(" ")
+    )
 }

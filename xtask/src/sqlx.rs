@@ -20,7 +20,10 @@ pub(crate) fn run(check: bool) -> Result<()> {
     describe(&fresh)?;
     let (old, new) = (contents(&committed)?, contents(&fresh)?);
     if check {
-        ensure!(old == new, ".sqlx/ is not up to date: run `cargo xtask sqlx` and commit what it writes");
+        ensure!(
+            old == new,
+            ".sqlx/ is not up to date: run `cargo xtask sqlx` and commit what it writes"
+        );
         return Ok(());
     }
     for name in old.keys().filter(|name| !new.contains_key(*name)) {
@@ -45,19 +48,39 @@ fn describe(into: &Path) -> Result<()> {
         file.set_modified(std::time::SystemTime::now())?;
     }
     let mut check = Command::new("cargo");
-    check.args(["check", "--quiet", "--lib", "-p", "vinzy-engine", "-p", "vinzy-projections"]);
-    run_program(check.current_dir(root()).env("DATABASE_URL", &database.url).env("SQLX_OFFLINE_DIR", into))
+    check.args([
+        "check",
+        "--quiet",
+        "--lib",
+        "-p",
+        "vinzy-engine",
+        "-p",
+        "vinzy-projections",
+    ]);
+    run_program(
+        check
+            .current_dir(root())
+            .env("DATABASE_URL", &database.url)
+            .env("SQLX_OFFLINE_DIR", into),
+    )
 }
 
 fn migrations() -> Result<Vec<std::path::PathBuf>> {
-    let mut files: Vec<_> =
-        std::fs::read_dir(root().join("migrations"))?.flatten().map(|entry| entry.path()).collect();
+    let mut files: Vec<_> = std::fs::read_dir(root().join("migrations"))?
+        .flatten()
+        .map(|entry| entry.path())
+        .collect();
     files.sort();
     Ok(files)
 }
 
 fn run_sql(url: &str, file: &Path) -> Result<()> {
-    run_program(Command::new("psql").args(["--quiet", "--set=ON_ERROR_STOP=1", "--file"]).arg(file).arg(url))
+    run_program(
+        Command::new("psql")
+            .args(["--quiet", "--set=ON_ERROR_STOP=1", "--file"])
+            .arg(file)
+            .arg(url),
+    )
 }
 
 fn contents(directory: &Path) -> Result<BTreeMap<String, Vec<u8>>> {

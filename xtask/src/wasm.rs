@@ -23,7 +23,14 @@ pub(crate) fn check() -> Result<()> {
     }
     let mut command = Command::new(debian_cargo);
     command
-        .args(["check", "-Zbuild-std=std,panic_abort", "-p", "vinzy-events", "--target", TARGET])
+        .args([
+            "check",
+            "-Zbuild-std=std,panic_abort",
+            "-p",
+            "vinzy-events",
+            "--target",
+            TARGET,
+        ])
         .arg("--target-dir")
         .arg(target().join("web"))
         .current_dir(root())
@@ -31,7 +38,13 @@ pub(crate) fn check() -> Result<()> {
         // Building the standard library is unstable; this lets a stable compiler do it.
         .env("RUSTC_BOOTSTRAP", "1")
         .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker()?);
-    for variable in ["RUSTUP_TOOLCHAIN", "CARGO", "RUSTC_WRAPPER", "RUSTDOC", "CARGO_TARGET_DIR"] {
+    for variable in [
+        "RUSTUP_TOOLCHAIN",
+        "CARGO",
+        "RUSTC_WRAPPER",
+        "RUSTDOC",
+        "CARGO_TARGET_DIR",
+    ] {
         command.env_remove(variable);
     }
     run(&mut command)
@@ -40,7 +53,11 @@ pub(crate) fn check() -> Result<()> {
 fn has_target() -> bool {
     let directory = output(Command::new("rustc").args(["--print", "target-libdir", "--target", TARGET]));
     let entries = directory.and_then(|directory| std::fs::read_dir(directory).ok());
-    entries.into_iter().flatten().flatten().any(|entry| entry.file_name().to_string_lossy().starts_with("libcore-"))
+    entries
+        .into_iter()
+        .flatten()
+        .flatten()
+        .any(|entry| entry.file_name().to_string_lossy().starts_with("libcore-"))
 }
 
 fn fetch_target() -> bool {
@@ -49,8 +66,15 @@ fn fetch_target() -> bool {
 
 /// The linker that comes with rustup's compiler.
 fn linker() -> Result<PathBuf> {
-    let sysroot = output(Command::new("rustc").args(["--print", "sysroot"])).context("rustc has no sysroot")?;
+    let sysroot =
+        output(Command::new("rustc").args(["--print", "sysroot"])).context("rustc has no sysroot")?;
     let version = output(Command::new("rustc").arg("-vV")).context("rustc has no version")?;
-    let host = version.lines().find_map(|line| line.strip_prefix("host: ")).context("rustc has no host")?;
-    Ok(Path::new(&sysroot).join("lib/rustlib").join(host).join("bin/rust-lld"))
+    let host = version
+        .lines()
+        .find_map(|line| line.strip_prefix("host: "))
+        .context("rustc has no host")?;
+    Ok(Path::new(&sysroot)
+        .join("lib/rustlib")
+        .join(host)
+        .join("bin/rust-lld"))
 }

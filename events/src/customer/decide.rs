@@ -7,7 +7,13 @@ use super::{
 use crate::Timestamp;
 use crate::stream::{StreamAggregate, aggregate_by_decision};
 
-aggregate_by_decision!(Customer, "customer", CustomerCommand, CustomerEvent, CustomerError);
+aggregate_by_decision!(
+    Customer,
+    "customer",
+    CustomerCommand,
+    CustomerEvent,
+    CustomerError
+);
 
 impl StreamAggregate for Customer {
     fn decide(&self, command: CustomerCommand, at: Timestamp) -> Result<Vec<CustomerEvent>, CustomerError> {
@@ -92,9 +98,22 @@ mod tests {
         for good in ["jane@example.com", "J.D+x@sub.example.co", "müller@exämple.de"] {
             assert!(EmailAddress::parse(good).is_ok(), "{good}");
         }
-        for bad in ["", "jane", "jane@", "@example.com", "jane@localhost", "a b@example.com", "Jane <jane@example.com>", "jane@[127.0.0.1]", "jane@example.com\n"] {
+        for bad in [
+            "",
+            "jane",
+            "jane@",
+            "@example.com",
+            "jane@localhost",
+            "a b@example.com",
+            "Jane <jane@example.com>",
+            "jane@[127.0.0.1]",
+            "jane@example.com\n",
+        ] {
             assert!(EmailAddress::parse(bad).is_err(), "{bad}");
         }
-        assert_eq!(EmailAddress::parse("Jane@Example.COM").unwrap().identity(), "jane@example.com");
+        assert_eq!(
+            EmailAddress::parse("Jane@Example.COM").unwrap().identity(),
+            "jane@example.com"
+        );
     }
 }

@@ -43,7 +43,10 @@ impl Customer {
     pub fn evolve(&mut self, event: CustomerEvent) {
         match (event, &mut self.state) {
             (CustomerEvent::Created(event), state) => {
-                *state = Some(CustomerState { created_at: event.created_at, deleted: false });
+                *state = Some(CustomerState {
+                    created_at: event.created_at,
+                    deleted: false,
+                });
             }
             (CustomerEvent::Deleted(_), Some(state)) => state.deleted = true,
             (CustomerEvent::Updated(_), _) | (CustomerEvent::Deleted(_), None) => {}

@@ -48,7 +48,12 @@ pub enum CheckpointError {
 impl Checkpoint {
     /// The text that is signed: `origin\nsize\nbase64(root)\n`.
     pub fn text(&self) -> String {
-        format!("{}\n{}\n{}\n", self.origin, self.size, BASE64.encode(self.root.as_bytes()))
+        format!(
+            "{}\n{}\n{}\n",
+            self.origin,
+            self.size,
+            BASE64.encode(self.root.as_bytes())
+        )
     }
 
     /// The checkpoint as a note signed in the ledger's name.
@@ -60,18 +65,27 @@ impl Checkpoint {
     }
 
     fn parse(text: &str) -> Result<Self, CheckpointError> {
-        let mut lines = text.strip_suffix('\n').ok_or(CheckpointError::Malformed)?.split('\n');
+        let mut lines = text
+            .strip_suffix('\n')
+            .ok_or(CheckpointError::Malformed)?
+            .split('\n');
         let mut next = || lines.next().ok_or(CheckpointError::Malformed);
         let (origin, size, root) = (next()?, next()?, next()?);
         let number: u64 = size.parse().map_err(|_| CheckpointError::Malformed)?;
-        let root = BASE64.decode(root.as_bytes()).map_err(|_| CheckpointError::Malformed)?;
+        let root = BASE64
+            .decode(root.as_bytes())
+            .map_err(|_| CheckpointError::Malformed)?;
         let root = Hash::from_bytes(root.try_into().map_err(|_| CheckpointError::Malformed)?);
         // One number, one text: no leading zero, no sign.
         if number.to_string() != size || !is_name(origin) {
             return Err(CheckpointError::Malformed);
         }
         // Lines after the third are extensions; they are signed too, and mean nothing to us.
-        Ok(Self { origin: origin.to_owned(), size: number, root })
+        Ok(Self {
+            origin: origin.to_owned(),
+            size: number,
+            root,
+        })
     }
 }
 
@@ -95,8 +109,14 @@ impl VerifierKey {
             .chain_update([b'\n', ED25519])
             .chain_update(key.as_bytes())
             .finalize();
-        let (id, _) = digest.split_first_chunk::<4>().expect("a SHA-256 hash has 32 bytes");
-        Self { name: name.to_owned(), id: *id, key }
+        let (id, _) = digest
+            .split_first_chunk::<4>()
+            .expect("a SHA-256 hash has 32 bytes");
+        Self {
+            name: name.to_owned(),
+            id: *id,
+            key,
+        }
     }
 
     /// The name: a ledger's origin.
@@ -129,16 +149,28 @@ impl VerifierKey {
                 .map_err(|_| CheckpointError::BadSignature)?;
             signed = true;
         }
-        if signed { Ok(checkpoint) } else { Err(CheckpointError::NotSigned) }
+        if signed {
+            Ok(checkpoint)
+        } else {
+            Err(CheckpointError::NotSigned)
+        }
     }
 }
 
 /// A signature line: `— name base64(key id ‖ signature)`.
 fn parse_signature(line: &str) -> Result<(&str, Vec<u8>), CheckpointError> {
-    let (name, blob) =
-        line.strip_prefix("— ").and_then(|rest| rest.split_once(' ')).ok_or(CheckpointError::Malformed)?;
-    let blob = BASE64.decode(blob.as_bytes()).map_err(|_| CheckpointError::Malformed)?;
-    if is_name(name) { Ok((name, blob)) } else { Err(CheckpointError::Malformed) }
+    let (name, blob) = line
+        .strip_prefix("— ")
+        .and_then(|rest| rest.split_once(' '))
+        .ok_or(CheckpointError::Malformed)?;
+    let blob = BASE64
+        .decode(blob.as_bytes())
+        .map_err(|_| CheckpointError::Malformed)?;
+    if is_name(name) {
+        Ok((name, blob))
+    } else {
+        Err(CheckpointError::Malformed)
+    }
 }
 
 /// What a signed note takes as a key name: not empty, no white space, no plus sign.
@@ -149,7 +181,13 @@ fn is_name(text: &str) -> bool {
 impl fmt::Display for VerifierKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let key = [&[ED25519], self.key.as_bytes().as_slice()].concat();
-        write!(f, "{}+{}+{}", self.name, HEXLOWER.encode(&self.id), BASE64.encode(&key))
+        write!(
+            f,
+            "{}+{}+{}",
+            self.name,
+            HEXLOWER.encode(&self.id),
+            BASE64.encode(&key)
+        )
     }
 }
 
@@ -162,9 +200,15 @@ impl FromStr for VerifierKey {
         let mut next = || parts.next().ok_or(CheckpointError::MalformedKey);
         let (name, id, key) = (next()?, next()?, next()?);
         let key = BASE64.decode(key.as_bytes()).map_err(|_| malformed())?;
-        let Some((&ED25519, key)) = key.split_first() else { return Err(malformed()) };
+        let Some((&ED25519, key)) = key.split_first() else {
+            return Err(malformed());
+        };
         let key = VerifyingKey::try_from(key).map_err(|_| malformed())?;
         let verifier = Self::new(name, key);
-        if is_name(name) && HEXLOWER.encode(&verifier.id) == id { Ok(verifier) } else { Err(malformed()) }
+        if is_name(name) && HEXLOWER.encode(&verifier.id) == id {
+            Ok(verifier)
+        } else {
+            Err(malformed())
+        }
     }
 }

@@ -33,7 +33,13 @@ impl Hash {
 
 /// The hash of an event: that of its leaf in the Merkle tree, `SHA-256(0x00 ‖ leaf)` (RFC 6962, 2.1).
 pub fn event_hash(leaf: &[u8]) -> Hash {
-    Hash(Sha256::new().chain_update([0]).chain_update(leaf).finalize().into())
+    Hash(
+        Sha256::new()
+            .chain_update([0])
+            .chain_update(leaf)
+            .finalize()
+            .into(),
+    )
 }
 
 impl fmt::Display for Hash {
@@ -58,7 +64,9 @@ impl FromStr for Hash {
             return Err(InvalidHash);
         }
         let mut bytes = [0; 32];
-        HEXLOWER.decode_mut(text.as_bytes(), &mut bytes).map_err(|_| InvalidHash)?;
+        HEXLOWER
+            .decode_mut(text.as_bytes(), &mut bytes)
+            .map_err(|_| InvalidHash)?;
         Ok(Self(bytes))
     }
 }

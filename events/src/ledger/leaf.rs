@@ -148,7 +148,11 @@ impl Leaf {
         member(",\"kind\":", &self.meta.actor.kind, &mut out);
         member(",\"via\":", &self.meta.actor.via, &mut out);
         optional("},\"causation_id\":", self.meta.causation_id.as_deref(), &mut out);
-        optional(",\"correlation_id\":", self.meta.correlation_id.as_deref(), &mut out);
+        optional(
+            ",\"correlation_id\":",
+            self.meta.correlation_id.as_deref(),
+            &mut out,
+        );
         out.extend_from_slice(b"},\"payload\":");
         write_canonical(&self.payload, &mut out);
         out.extend_from_slice(b",\"pos\":");
@@ -166,7 +170,11 @@ impl Leaf {
         plain(self.type_ver, &mut out);
         member(",\"v\":", self.version.as_str(), &mut out);
         out.push(b'}');
-        if out.len() > MAX_LEAF { Err(LeafError::TooLarge(out.len())) } else { Ok(out) }
+        if out.len() > MAX_LEAF {
+            Err(LeafError::TooLarge(out.len()))
+        } else {
+            Ok(out)
+        }
     }
 
     /// Reads stored bytes. That they are in canonical form is a separate check: [`Leaf::encode`] gives

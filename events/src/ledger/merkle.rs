@@ -6,7 +6,10 @@ use super::Hash;
 
 /// `SHA-256(0x01 ‖ left ‖ right)` (RFC 6962, 2.1).
 pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
-    let digest = Sha256::new().chain_update([1]).chain_update(left.as_bytes()).chain_update(right.as_bytes());
+    let digest = Sha256::new()
+        .chain_update([1])
+        .chain_update(left.as_bytes())
+        .chain_update(right.as_bytes());
     Hash::from_bytes(digest.finalize().into())
 }
 
@@ -43,7 +46,10 @@ pub struct FrontierError {
 impl Frontier {
     /// The frontier of the empty tree.
     pub const fn new() -> Self {
-        Self { size: 0, subtrees: Vec::new() }
+        Self {
+            size: 0,
+            subtrees: Vec::new(),
+        }
     }
 
     /// Number of leaves.
@@ -55,7 +61,10 @@ impl Frontier {
     pub fn push(&mut self, leaf: Hash) {
         let mut node = leaf;
         for _ in 0..self.size.trailing_ones() {
-            let left = self.subtrees.pop().expect("one subtree for every bit that is set");
+            let left = self
+                .subtrees
+                .pop()
+                .expect("one subtree for every bit that is set");
             node = node_hash(&left, &node);
         }
         self.subtrees.push(node);
@@ -81,9 +90,15 @@ impl Frontier {
     pub fn from_bytes(size: u64, bytes: &[u8]) -> Result<Self, FrontierError> {
         let (hashes, rest) = bytes.as_chunks::<32>();
         if !rest.is_empty() || hashes.len() != size.count_ones() as usize {
-            return Err(FrontierError { size, bytes: bytes.len() });
+            return Err(FrontierError {
+                size,
+                bytes: bytes.len(),
+            });
         }
-        Ok(Self { size, subtrees: hashes.iter().copied().map(Hash::from_bytes).collect() })
+        Ok(Self {
+            size,
+            subtrees: hashes.iter().copied().map(Hash::from_bytes).collect(),
+        })
     }
 }
 

@@ -12,9 +12,7 @@ pub use checkpoint::{Checkpoint, CheckpointError, VerifierKey};
 pub use hash::{Hash, InvalidHash, event_hash};
 pub use leaf::{Actor, Leaf, LeafError, LeafVersion, MAX_LEAF, Meta, SealedField, StreamRef};
 pub use merkle::{Frontier, FrontierError, node_hash, root_of};
-pub use verifier::{
-    ChainVerifier, EventCatalog, Finding, Head, Problem, StoredColumns, VerifiedEvent,
-};
+pub use verifier::{ChainVerifier, EventCatalog, Finding, Head, Problem, StoredColumns, VerifiedEvent};
 
 #[cfg(test)]
 mod tests;

@@ -21,7 +21,10 @@ impl Vectors {
     }
 
     fn leaves(&self) -> Vec<Vec<u8>> {
-        self.events().iter().map(|event| event["leaf_utf8"].as_str().unwrap().into()).collect()
+        self.events()
+            .iter()
+            .map(|event| event["leaf_utf8"].as_str().unwrap().into())
+            .collect()
     }
 }
 
@@ -78,7 +81,11 @@ fn hashes_and_roots_are_those_of_the_vectors() {
         assert_eq!(verified.hash, hash(&event["event_hash"]));
         assert_eq!(verifier.root(), hash(&event["root_after"]));
     }
-    let head = Head { size: 5, head_hash: verifier.head_hash(), root: verifier.root() };
+    let head = Head {
+        size: 5,
+        head_hash: verifier.head_hash(),
+        root: verifier.root(),
+    };
     assert!(verifier.finish(&head).is_ok());
 }
 
@@ -99,15 +106,31 @@ fn the_checkpoints_of_the_vectors_open_with_their_key() {
 #[test]
 fn a_signed_checkpoint_opens_with_its_own_key_only() {
     let key = SigningKey::from_bytes(&[7; 32]);
-    let checkpoint = Checkpoint { origin: "l/t/x".into(), size: 3, root: event_hash(b"x") };
+    let checkpoint = Checkpoint {
+        origin: "l/t/x".into(),
+        size: 3,
+        root: event_hash(b"x"),
+    };
     let note = checkpoint.sign(&key);
     let verifier = VerifierKey::from_signing("l/t/x", &key);
     assert_eq!(verifier.open(&note), Ok(checkpoint));
-    assert_eq!(VerifierKey::from_signing("l/t/y", &key).open(&note), Err(CheckpointError::OtherOrigin));
+    assert_eq!(
+        VerifierKey::from_signing("l/t/y", &key).open(&note),
+        Err(CheckpointError::OtherOrigin)
+    );
     let other = SigningKey::from_bytes(&[8; 32]);
-    assert_eq!(VerifierKey::from_signing("l/t/x", &other).open(&note), Err(CheckpointError::NotSigned));
-    assert_eq!(verifier.open(&note.replacen("\n3\n", "\n4\n", 1)), Err(CheckpointError::BadSignature));
-    assert_eq!(verifier.open(&note.replacen("\n3\n", "\n03\n", 1)), Err(CheckpointError::Malformed));
+    assert_eq!(
+        VerifierKey::from_signing("l/t/x", &other).open(&note),
+        Err(CheckpointError::NotSigned)
+    );
+    assert_eq!(
+        verifier.open(&note.replacen("\n3\n", "\n4\n", 1)),
+        Err(CheckpointError::BadSignature)
+    );
+    assert_eq!(
+        verifier.open(&note.replacen("\n3\n", "\n03\n", 1)),
+        Err(CheckpointError::Malformed)
+    );
     for cut in 0..note.len() {
         if note.is_char_boundary(cut) {
             assert!(verifier.open(&note[..cut]).is_err());
@@ -127,12 +150,17 @@ fn a_rebuilt_chain_gives_another_root_than_was_signed() {
     let leaves = edited(2, true, |leaf| leaf.payload["price"] = "1.00".into());
     let verifier = walk(&leaves).unwrap();
     let key: VerifierKey = vectors.text("vkey").parse().unwrap();
-    assert_ne!(verifier.root(), key.open(vectors.text("checkpoint_5")).unwrap().root);
+    assert_ne!(
+        verifier.root(),
+        key.open(vectors.text("checkpoint_5")).unwrap().root
+    );
 }
 
 #[test]
 fn a_time_that_goes_back_is_found_even_in_a_rebuilt_chain() {
-    let leaves = edited(2, true, |leaf| leaf.recorded_at = "2025-12-31T00:00:00Z".parse().unwrap());
+    let leaves = edited(2, true, |leaf| {
+        leaf.recorded_at = "2025-12-31T00:00:00Z".parse().unwrap()
+    });
     assert!(matches!(finding(&leaves), (2, Problem::TimeWentBack { .. })));
 }
 
@@ -143,9 +171,16 @@ fn a_missing_event_is_named() {
     assert!(matches!(finding(&leaves), (3, Problem::Missing { found: 4 })));
     leaves.truncate(3);
     let verifier = walk(&leaves).unwrap();
-    let head = Head { size: 5, head_hash: Hash::ZERO, root: Hash::ZERO };
+    let head = Head {
+        size: 5,
+        head_hash: Hash::ZERO,
+        root: Hash::ZERO,
+    };
     let finding = verifier.finish(&head).unwrap_err();
-    assert!(matches!((finding.position, finding.problem), (3, Problem::TailMissing { size: 5 })));
+    assert!(matches!(
+        (finding.position, finding.problem),
+        (3, Problem::TailMissing { size: 5 })
+    ));
 }
 
 #[test]
@@ -154,7 +189,16 @@ fn swapped_and_moved_events_are_found() {
     leaves.swap(2, 3);
     assert!(matches!(finding(&leaves), (2, Problem::Missing { found: 3 })));
     let moved = edited(3, true, |leaf| leaf.stream.id = "lic-2".into());
-    assert!(matches!(finding(&moved), (3, Problem::StreamSequence { expected: 1, found: 2 })));
+    assert!(matches!(
+        finding(&moved),
+        (
+            3,
+            Problem::StreamSequence {
+                expected: 1,
+                found: 2
+            }
+        )
+    ));
     let foreign = edited(0, true, |leaf| leaf.ledger = "other".into());
     assert!(matches!(finding(&foreign), (0, Problem::WrongLedger { .. })));
 }
@@ -162,7 +206,8 @@ fn swapped_and_moved_events_are_found() {
 #[test]
 fn bytes_that_are_not_canonical_are_found() {
     let spaced = |text: &str| text.replacen(",\"pos\"", ", \"pos\"", 1);
-    let doubled = |text: &str| text.replacen("\"country\":\"DE\"", "\"country\":\"DE\",\"country\":\"DE\"", 1);
+    let doubled =
+        |text: &str| text.replacen("\"country\":\"DE\"", "\"country\":\"DE\",\"country\":\"DE\"", 1);
     for change in [&spaced as &dyn Fn(&str) -> String, &doubled] {
         let mut leaves = Vectors::load().leaves();
         leaves[1] = change(str::from_utf8(&leaves[1]).unwrap()).into_bytes();
@@ -179,7 +224,10 @@ fn types_that_nobody_knows_are_found() {
     let leaves = Vectors::load().leaves();
     verifier.push(&leaves[0]).unwrap();
     let finding = verifier.push(&leaves[1]).unwrap_err();
-    assert!(matches!((finding.position, finding.problem), (1, Problem::UnknownType { .. })));
+    assert!(matches!(
+        (finding.position, finding.problem),
+        (1, Problem::UnknownType { .. })
+    ));
 }
 
 #[test]
@@ -201,19 +249,70 @@ fn every_column_beside_the_leaf_is_compared() {
     let other_id = "0197f0a2-0000-7000-8000-00000000ffff";
     let bad = [
         ("position", StoredColumns { position: 1, ..good }),
-        ("event_id", StoredColumns { event_id: other_id.parse().unwrap(), ..good }),
-        ("stream_type", StoredColumns { stream_type: "license", ..good }),
-        ("stream_id", StoredColumns { stream_id: "x", ..good }),
-        ("stream_seq", StoredColumns { stream_seq: 2, ..good }),
-        ("event_type", StoredColumns { event_type: "x", ..good }),
+        (
+            "event_id",
+            StoredColumns {
+                event_id: other_id.parse().unwrap(),
+                ..good
+            },
+        ),
+        (
+            "stream_type",
+            StoredColumns {
+                stream_type: "license",
+                ..good
+            },
+        ),
+        (
+            "stream_id",
+            StoredColumns {
+                stream_id: "x",
+                ..good
+            },
+        ),
+        (
+            "stream_seq",
+            StoredColumns {
+                stream_seq: 2,
+                ..good
+            },
+        ),
+        (
+            "event_type",
+            StoredColumns {
+                event_type: "x",
+                ..good
+            },
+        ),
         ("type_ver", StoredColumns { type_ver: 2, ..good }),
-        ("recorded_at", StoredColumns { recorded_at: crate::Timestamp::UNIX_EPOCH, ..good }),
-        ("event_hash", StoredColumns { event_hash: Hash::ZERO, ..good }),
-        ("license_id", StoredColumns { license_id: Some(other_id.parse().unwrap()), ..good }),
+        (
+            "recorded_at",
+            StoredColumns {
+                recorded_at: crate::Timestamp::UNIX_EPOCH,
+                ..good
+            },
+        ),
+        (
+            "event_hash",
+            StoredColumns {
+                event_hash: Hash::ZERO,
+                ..good
+            },
+        ),
+        (
+            "license_id",
+            StoredColumns {
+                license_id: Some(other_id.parse().unwrap()),
+                ..good
+            },
+        ),
     ];
     let push = |columns: &StoredColumns<'_>| {
         let mut verifier = ChainVerifier::new(Vectors::load().text("origin"), any_type);
-        verifier.push_stored(columns, &leaves[0]).map(|_| ()).map_err(|finding| finding.problem)
+        verifier
+            .push_stored(columns, &leaves[0])
+            .map(|_| ())
+            .map_err(|finding| finding.problem)
     };
     assert!(push(&good).is_ok());
     for (expected, columns) in &bad {

@@ -231,27 +231,35 @@ impl ChainVerifier {
     pub fn finish(&self, head: &Head) -> Result<(), Finding> {
         let size = self.size();
         if size < head.size {
-            return Err(Finding { position: size, problem: Problem::TailMissing { size: head.size } });
+            return Err(Finding {
+                position: size,
+                problem: Problem::TailMissing { size: head.size },
+            });
         }
         if size > head.size {
             let problem = Problem::BeyondHead { size: head.size };
-            return Err(Finding { position: head.size, problem });
+            return Err(Finding {
+                position: head.size,
+                problem,
+            });
         }
         let position = size.saturating_sub(1);
         if head.head_hash != self.head_hash {
-            return Err(Finding { position, problem: Problem::HeadMismatch { what: "hash" } });
+            return Err(Finding {
+                position,
+                problem: Problem::HeadMismatch { what: "hash" },
+            });
         }
         if head.root != self.root() {
-            return Err(Finding { position, problem: Problem::HeadMismatch { what: "Merkle root" } });
+            return Err(Finding {
+                position,
+                problem: Problem::HeadMismatch { what: "Merkle root" },
+            });
         }
         Ok(())
     }
 
-    fn judge(
-        &mut self,
-        bytes: &[u8],
-        columns: Option<&StoredColumns<'_>>,
-    ) -> Result<VerifiedEvent, Finding> {
+    fn judge(&mut self, bytes: &[u8], columns: Option<&StoredColumns<'_>>) -> Result<VerifiedEvent, Finding> {
         let position = self.size();
         let finding = |problem| Finding { position, problem };
         let leaf = Leaf::parse(bytes).map_err(|error| finding(error.into()))?;
@@ -275,13 +283,18 @@ impl ChainVerifier {
             return Err(Problem::NotCanonical);
         }
         if leaf.ledger != self.origin {
-            return Err(Problem::WrongLedger { found: leaf.ledger.clone() });
+            return Err(Problem::WrongLedger {
+                found: leaf.ledger.clone(),
+            });
         }
         if leaf.pos != self.size() {
             return Err(Problem::Missing { found: leaf.pos });
         }
         if leaf.prev != self.head_hash {
-            return Err(Problem::BrokenChain { expected: self.head_hash, found: leaf.prev });
+            return Err(Problem::BrokenChain {
+                expected: self.head_hash,
+                found: leaf.prev,
+            });
         }
         Ok(())
     }
@@ -289,7 +302,11 @@ impl ChainVerifier {
     fn next_in_stream(&self, stream: &str, leaf: &Leaf) -> Result<u64, Problem> {
         let expected = self.streams.get(stream).map_or(1, |last| last + 1);
         let found = leaf.stream.seq;
-        if found == expected { Ok(found) } else { Err(Problem::StreamSequence { expected, found }) }
+        if found == expected {
+            Ok(found)
+        } else {
+            Err(Problem::StreamSequence { expected, found })
+        }
     }
 
     fn check_content(&self, leaf: &Leaf) -> Result<(), Problem> {
@@ -300,10 +317,15 @@ impl ChainVerifier {
         if (self.known)(&leaf.event_type, leaf.type_ver) {
             return Ok(());
         }
-        Err(Problem::UnknownType { event_type: leaf.event_type.clone(), type_ver: leaf.type_ver })
+        Err(Problem::UnknownType {
+            event_type: leaf.event_type.clone(),
+            type_ver: leaf.type_ver,
+        })
     }
 }
 
 fn stream_id(leaf: &Leaf) -> StreamId {
-    [leaf.stream.stream_type.as_str(), "/", &leaf.stream.id].concat().into()
+    [leaf.stream.stream_type.as_str(), "/", &leaf.stream.id]
+        .concat()
+        .into()
 }

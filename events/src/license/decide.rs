@@ -26,10 +26,19 @@ impl StreamAggregate for License {
                 self.found()?;
                 Ok(vec![LicenseEvent::Deleted(LicenseDeleted {})])
             }
-            LicenseCommand::RecordValidations { outcomes, first_at, last_at } => {
+            LicenseCommand::RecordValidations {
+                outcomes,
+                first_at,
+                last_at,
+            } => {
                 self.found()?;
                 let count = outcomes.values().sum();
-                Ok(vec![LicenseEvent::Validated(LicenseValidated { count, outcomes, first_at, last_at })])
+                Ok(vec![LicenseEvent::Validated(LicenseValidated {
+                    count,
+                    outcomes,
+                    first_at,
+                    last_at,
+                })])
             }
         }
     }

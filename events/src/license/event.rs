@@ -68,10 +68,18 @@ pub struct LicenseUpdated {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tier: Option<String>,
     /// New machine limit; `null` is unlimited.
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub machines_limit: Option<Option<u32>>,
     /// New expiry; `null` is never.
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub expires_at: Option<Option<Timestamp>>,
     /// New features as a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]

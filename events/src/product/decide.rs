@@ -96,11 +96,17 @@ mod tests {
     }
 
     fn renamed(name: &str) -> ProductEvent {
-        ProductEvent::Updated(ProductUpdated { name: Some(name.into()), ..ProductUpdated::default() })
+        ProductEvent::Updated(ProductUpdated {
+            name: Some(name.into()),
+            ..ProductUpdated::default()
+        })
     }
 
     fn rename(name: &str) -> ProductCommand {
-        ProductCommand::Update(UpdateProduct { name: Some(name.into()), ..UpdateProduct::default() })
+        ProductCommand::Update(UpdateProduct {
+            name: Some(name.into()),
+            ..UpdateProduct::default()
+        })
     }
 
     #[test]

@@ -67,16 +67,28 @@ pub struct CreateLicense {
     #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 100))]
     pub tier: Option<String>,
     /// At least 1; `null` is unlimited; 3 if left out.
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<u32>, minimum = 1))]
     pub machines_limit: Option<Option<u32>>,
     /// Days from now until it ends, 1 to 36,500; `null` is never; 365 if neither this nor `expires_at` is
     /// given.
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<u32>, minimum = 1, maximum = 36500))]
     pub days_valid: Option<Option<u32>>,
     /// When it ends, in the future; `null` is never. Not together with `days_valid`.
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = "date-time"))]
     pub expires_at: Option<Option<String>>,
     /// Its own features; when empty or left out, the product's apply.
@@ -105,11 +117,19 @@ pub struct UpdateLicense {
     #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 100))]
     pub tier: Option<String>,
     /// New machine limit; `null` is unlimited.
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<u32>, minimum = 1))]
     pub machines_limit: Option<Option<u32>>,
     /// New expiry, also in the past; `null` is never.
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = "date-time"))]
     pub expires_at: Option<Option<String>>,
     /// New features, replacing the old ones as a whole.
@@ -145,7 +165,11 @@ pub struct RenewLicense {
     #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 36500))]
     pub days_valid: Option<u32>,
     /// The new expiry, in the future; `null` is never. Not together with `days_valid`.
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = "date-time"))]
     pub expires_at: Option<Option<String>>,
 }

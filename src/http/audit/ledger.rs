@@ -28,7 +28,10 @@ pub async fn handle(
         match audit::sign_checkpoint(&app, &caller.ledger_id).await {
             Ok(signed) => checkpoint = Some(signed),
             Err(fork @ SignError::Fork { signed_size }) => {
-                report.damage = Some(Damage { position: signed_size.saturating_sub(1), problem: fork.to_string() });
+                report.damage = Some(Damage {
+                    position: signed_size.saturating_sub(1),
+                    problem: fork.to_string(),
+                });
             }
             Err(SignError::Head(HeadError::Database(error))) => return Err(error.into()),
             Err(SignError::Head(error)) => return Err(Problem::internal(&error)),

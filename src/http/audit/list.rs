@@ -48,6 +48,10 @@ pub async fn handle(
         .map(|event| super::entry(id, event))
         .collect::<Result<_, _>>()
         .map_err(|error| Problem::internal(&error))?;
-    let page = Page { rows, total: page.total, next: page.next };
+    let page = Page {
+        rows,
+        total: page.total,
+        next: page.next,
+    };
     Ok(Listed::new(&uri, page, |entry| entry))
 }

@@ -29,7 +29,10 @@ pub async fn handle(
 ) -> Result<Json<wire::Verification>, Problem> {
     let report = audit::verify_license(&app, &caller.ledger_id, id).await?;
     // A license whose events cannot be read was tampered with; only one without any is not there.
-    if report.events_checked == 0 && report.damage.is_none() && !licenses::exists(&app, &caller.ledger_id, id).await? {
+    if report.events_checked == 0
+        && report.damage.is_none()
+        && !licenses::exists(&app, &caller.ledger_id, id).await?
+    {
         return Err(LicenseId::not_found());
     }
     Ok(Json(super::verification(report.events_checked, report.damage)))

@@ -49,10 +49,17 @@ impl FromFields for NewCustomer {
     fn from_fields(fields: &mut Fields) -> Option<Self> {
         let name = fields.text("name", super::NAME);
         let email: Option<EmailAddress> = fields.required("email");
-        let company = fields.optional_text("company", super::COMPANY).unwrap_or_default();
+        let company = fields
+            .optional_text("company", super::COMPANY)
+            .unwrap_or_default();
         let metadata = fields.optional("metadata").unwrap_or_default();
         let email = email?;
-        let data = PersonalData { name: name?, email: email.as_str().to_owned(), company, metadata };
+        let data = PersonalData {
+            name: name?,
+            email: email.as_str().to_owned(),
+            company,
+            metadata,
+        };
         Some(Self { email, data })
     }
 }

@@ -30,14 +30,26 @@ pub async fn handle(
     uri: OriginalUri,
     mut query: Query,
 ) -> Result<Listed<wire::Customer>, Problem> {
-    let email = query.parse("email", "must be an e-mail address", |text| EmailAddress::parse(text).ok());
+    let email = query.parse("email", "must be an e-mail address", |text| {
+        EmailAddress::parse(text).ok()
+    });
     let request = query.page();
     query.finish()?;
     let ledger_id = &caller.ledger_id;
     let by_id = match &email {
         None => None,
         Some(email) => match id_of_email(&app, ledger_id, email).await? {
-            None => return Ok(Listed::new(&uri, Page { rows: vec![], total: 0, next: None }, |row| row)),
+            None => {
+                return Ok(Listed::new(
+                    &uri,
+                    Page {
+                        rows: vec![],
+                        total: 0,
+                        next: None,
+                    },
+                    |row| row,
+                ));
+            }
             found => found,
         },
     };

@@ -36,7 +36,10 @@ pub async fn handle(
     let order = caller.order(&app, &body.canonical);
     let issued = licenses::issue(&app, order, body.content).await?;
     let license = super::wire(issued.id, issued.state, app.clock.now());
-    let wire = wire::IssuedLicense { key: issued.key.as_str().to_owned(), license };
+    let wire = wire::IssuedLicense {
+        key: issued.key.as_str().to_owned(),
+        license,
+    };
     Ok((StatusCode::CREATED, Json(wire)))
 }
 
@@ -68,7 +71,9 @@ fn expiry(fields: &mut Fields) -> Option<Expiry> {
     let at = fields.nullable("expires_at");
     match (days, at) {
         (None, None) => Some(Expiry::Days(DEFAULT_DAYS_VALID)),
-        (Some(Some(_)), Some(Some(_))) => fields.refuse("expires_at", "cannot be given together with days_valid"),
+        (Some(Some(_)), Some(Some(_))) => {
+            fields.refuse("expires_at", "cannot be given together with days_valid")
+        }
         (Some(Some(days)), _) => Some(Expiry::Days(days)),
         (_, Some(Some(at))) => Some(Expiry::At(at)),
         (Some(None), _) | (_, Some(None)) => Some(Expiry::Never),

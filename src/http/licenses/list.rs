@@ -46,7 +46,12 @@ pub async fn handle(
 }
 
 fn status(text: &str) -> Option<LicenseStatus> {
-    [LicenseStatus::Active, LicenseStatus::Suspended, LicenseStatus::Revoked, LicenseStatus::Expired]
-        .into_iter()
-        .find(|status| status.as_str() == text)
+    [
+        LicenseStatus::Active,
+        LicenseStatus::Suspended,
+        LicenseStatus::Revoked,
+        LicenseStatus::Expired,
+    ]
+    .into_iter()
+    .find(|status| status.as_str() == text)
 }

@@ -50,7 +50,9 @@ impl FromFields for Renewal {
         match (days, expires_at) {
             (Some(_), Some(_)) => fields.refuse("expires_at", "cannot be given together with days_valid"),
             (_, Some(expires_at)) => Some(Self(LicenseCommand::Renew { expires_at })),
-            (days, None) => Some(Self(LicenseCommand::Extend { days: days.unwrap_or(DEFAULT_DAYS_VALID) })),
+            (days, None) => Some(Self(LicenseCommand::Extend {
+                days: days.unwrap_or(DEFAULT_DAYS_VALID),
+            })),
         }
     }
 }

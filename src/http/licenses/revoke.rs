@@ -33,7 +33,9 @@ pub async fn handle(
     OptionalBody(body): OptionalBody<Reason>,
 ) -> Result<Json<wire::License>, Problem> {
     let order = caller.order(&app, &body.canonical);
-    let command = LicenseCommand::Revoke { reason: body.content.0 };
+    let command = LicenseCommand::Revoke {
+        reason: body.content.0,
+    };
     let state = licenses::change(&app, order, id, command).await?;
     Ok(Json(super::wire(id, state, app.clock.now())))
 }

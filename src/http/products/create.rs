@@ -40,7 +40,9 @@ impl FromFields for CreateProduct {
     fn from_fields(fields: &mut Fields) -> Option<Self> {
         let code = fields.required("code");
         let name = fields.text("name", super::NAME);
-        let description = fields.optional_text("description", super::DESCRIPTION).unwrap_or_default();
+        let description = fields
+            .optional_text("description", super::DESCRIPTION)
+            .unwrap_or_default();
         let default_tier = fields.optional_text("default_tier", super::TIER);
         let features = fields.features("features").unwrap_or_default();
         let metadata = fields.optional("metadata").unwrap_or_default();

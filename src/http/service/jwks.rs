@@ -14,5 +14,8 @@ use crate::app::App;
     responses((status = 200, description = "The keys", body = Object))
 )]
 pub async fn handle(State(app): State<App>) -> impl IntoResponse {
-    ([(header::CACHE_CONTROL, "public, max-age=3600")], axum::Json(app.jwks.clone()))
+    (
+        [(header::CACHE_CONTROL, "public, max-age=3600")],
+        axum::Json(app.jwks.clone()),
+    )
 }

@@ -25,11 +25,24 @@ pub async fn handle(State(app): State<App>) -> (StatusCode, Json<wire::Readiness
     let statuses = statuses(&app.pool).await;
     let database = statuses.is_ok();
     let projections: Vec<_> = statuses.unwrap_or_default().into_iter().map(projection).collect();
-    let in_step = projections.iter().all(|one| one.parked_reason.is_none() && one.lag <= MAX_LAG);
+    let in_step = projections
+        .iter()
+        .all(|one| one.parked_reason.is_none() && one.lag <= MAX_LAG);
     let ready = database && in_step;
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status = if ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
     let text = if ready { "ready" } else { "not ready" };
-    (status, Json(wire::Readiness { status: text.to_owned(), database, projections }))
+    (
+        status,
+        Json(wire::Readiness {
+            status: text.to_owned(),
+            database,
+            projections,
+        }),
+    )
 }
 
 fn projection(status: Status) -> wire::ProjectionStatus {

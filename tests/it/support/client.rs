@@ -30,20 +30,40 @@ impl Answer {
     #[track_caller]
     pub(crate) fn expect_problem(self, status: u16, code: &str) -> Value {
         let body = self.is_problem();
-        assert_eq!((body["status"].as_u64(), body["code"].as_str()), (Some(u64::from(status)), Some(code)), "{body}");
+        assert_eq!(
+            (body["status"].as_u64(), body["code"].as_str()),
+            (Some(u64::from(status)), Some(code)),
+            "{body}"
+        );
         body
     }
 
     /// Checks that this is a well-formed problem document.
     #[track_caller]
     pub(crate) fn is_problem(self) -> Value {
-        let kind = self.headers.get("content-type").map(|kind| kind.to_str().unwrap().to_owned());
-        assert_eq!(kind.as_deref(), Some("application/problem+json"), "{} {}", self.status, self.body);
+        let kind = self
+            .headers
+            .get("content-type")
+            .map(|kind| kind.to_str().unwrap().to_owned());
+        assert_eq!(
+            kind.as_deref(),
+            Some("application/problem+json"),
+            "{} {}",
+            self.status,
+            self.body
+        );
         for member in ["type", "title", "detail", "code", "request_id"] {
-            assert!(self.body[member].as_str().is_some_and(|text| !text.is_empty()), "{member}: {}", self.body);
+            assert!(
+                self.body[member].as_str().is_some_and(|text| !text.is_empty()),
+                "{member}: {}",
+                self.body
+            );
         }
         assert_eq!(self.body["status"], self.status);
-        assert_eq!(self.headers["x-request-id"], self.body["request_id"].as_str().unwrap());
+        assert_eq!(
+            self.headers["x-request-id"],
+            self.body["request_id"].as_str().unwrap()
+        );
         self.body
     }
 
@@ -55,7 +75,10 @@ impl Answer {
 impl Client {
     pub(crate) fn new(base: String) -> Self {
         vinzy_engine::cli::prepare_tls();
-        Self { base, http: reqwest::Client::new() }
+        Self {
+            base,
+            http: reqwest::Client::new(),
+        }
     }
 
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -83,7 +106,12 @@ impl Client {
     }
 
     pub(crate) async fn post_with_key(&self, path: &str, key: &str, body: &Value) -> Answer {
-        send(self.authorized(Method::POST, path).header("Idempotency-Key", key).json(body)).await
+        send(
+            self.authorized(Method::POST, path)
+                .header("Idempotency-Key", key)
+                .json(body),
+        )
+        .await
     }
 
     pub(crate) async fn patch(&self, path: &str, body: &Value) -> Answer {
@@ -96,7 +124,9 @@ impl Client {
 
     pub(crate) async fn validate(&self, key: &Value) -> Value {
         let body = serde_json::json!({ "key": key });
-        send(self.request(Method::POST, "/validate").json(&body)).await.expect(200)
+        send(self.request(Method::POST, "/validate").json(&body))
+            .await
+            .expect(200)
     }
 }
 
@@ -111,5 +141,9 @@ pub(crate) async fn try_send(request: RequestBuilder) -> reqwest::Result<Answer>
     let bytes = response.bytes().await?;
     let body = serde_json::from_slice(&bytes)
         .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
-    Ok(Answer { status, headers, body })
+    Ok(Answer {
+        status,
+        headers,
+        body,
+    })
 }

@@ -34,9 +34,17 @@ fn cluster() -> &'static Cluster {
             .spawn()
             .unwrap();
         let mut url = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut url).unwrap();
-        assert!(url.starts_with("postgres://"), "`vinzy database` did not start: {url:?}");
-        Cluster { _child: child, url: url.trim().to_owned() }
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut url)
+            .unwrap();
+        assert!(
+            url.starts_with("postgres://"),
+            "`vinzy database` did not start: {url:?}"
+        );
+        Cluster {
+            _child: child,
+            url: url.trim().to_owned(),
+        }
     })
 }
 
@@ -44,7 +52,9 @@ fn cluster() -> &'static Cluster {
 fn sweep() {
     for entry in std::fs::read_dir(std::env::temp_dir()).unwrap().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
-        let Some(pid) = name.strip_prefix("vinzy-tests-") else { continue };
+        let Some(pid) = name.strip_prefix("vinzy-tests-") else {
+            continue;
+        };
         if !Path::new("/proc").join(pid).exists() {
             let _ = std::fs::remove_dir_all(entry.path());
         }

@@ -78,10 +78,15 @@ impl TestApp {
     pub(crate) async fn start_on(database: TestDatabase, config: ServerConfig) -> Self {
         let clock = Clock::frozen(start_time());
         let pool = connect(database.options(), 8).await.unwrap();
-        let app =
-            App::start(pool, &config, &secrets(), clock.clone(), Entropy::seeded(7)).await.unwrap();
+        let app = App::start(pool, &config, &secrets(), clock.clone(), Entropy::seeded(7))
+            .await
+            .unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let client = Client::new(format!("http://{}{}", listener.local_addr().unwrap(), config.api_prefix));
+        let client = Client::new(format!(
+            "http://{}{}",
+            listener.local_addr().unwrap(),
+            config.api_prefix
+        ));
         let (end, ended) = tokio::sync::oneshot::channel();
         let router = http::router(&app);
         let serving = tokio::spawn(async move {
@@ -90,7 +95,14 @@ impl TestApp {
             };
             http::server::serve(listener, router, ended).await.unwrap();
         });
-        Self { app, clock, client, database, end, serving }
+        Self {
+            app,
+            clock,
+            client,
+            database,
+            end,
+            serving,
+        }
     }
 
     pub(crate) fn advance(&self, by: Duration) {
@@ -108,7 +120,10 @@ impl TestApp {
     }
 
     pub(crate) async fn customer(&self, email: &str) -> Value {
-        self.client.post("/customers", &json!({"name": "Jane Doe", "email": email})).await.expect(201)
+        self.client
+            .post("/customers", &json!({"name": "Jane Doe", "email": email}))
+            .await
+            .expect(201)
     }
 
     /// A license of a new product to a new customer.
@@ -130,7 +145,14 @@ impl TestApp {
         for projection in ready["projections"].as_array().unwrap() {
             assert_eq!(projection["parked_reason"], Value::Null, "{projection}");
         }
-        let Self { app, client, database, end, serving, .. } = self;
+        let Self {
+            app,
+            client,
+            database,
+            end,
+            serving,
+            ..
+        } = self;
         drop(client);
         let _ = end.send(());
         serving.await.unwrap();
@@ -146,18 +168,27 @@ pub(crate) async fn check_everything(database: &TestDatabase) {
     let runner = vinzy_projections::Runner::start(pool.clone(), vinzy_projections::all());
     for projection in vinzy_projections::all() {
         let wait = runner.follower();
-        wait.wait(projection.name(), DEFAULT_LEDGER, Duration::from_secs(60)).await.unwrap();
+        wait.wait(projection.name(), DEFAULT_LEDGER, Duration::from_secs(60))
+            .await
+            .unwrap();
     }
     runner.stop().await;
 
-    let report = vinzy_engine::audit::verify_ledger(&pool, DEFAULT_LEDGER, |_, _| ()).await.unwrap();
+    let report = vinzy_engine::audit::verify_ledger(&pool, DEFAULT_LEDGER, |_, _| ())
+        .await
+        .unwrap();
     assert_eq!(report.damage, None, "the ledger must verify");
     assert_eq!(report.events_checked, report.size);
     let mut conn = pool.acquire().await.unwrap();
     for projection in vinzy_projections::all() {
-        let differences =
-            vinzy_projections::rebuild::compare(&mut conn, projection.as_ref(), DEFAULT_LEDGER).await.unwrap();
-        assert!(differences.is_empty(), "{} differs from its rebuild: {differences:#?}", projection.name());
+        let differences = vinzy_projections::rebuild::compare(&mut conn, projection.as_ref(), DEFAULT_LEDGER)
+            .await
+            .unwrap();
+        assert!(
+            differences.is_empty(),
+            "{} differs from its rebuild: {differences:#?}",
+            projection.name()
+        );
     }
     drop(conn);
     pool.close().await;

@@ -41,16 +41,32 @@ impl Node {
     /// A server on its private database, with further settings.
     pub(crate) fn on_data_dir_with(data_dir: &Path, settings: &[(&str, &str)]) -> Self {
         let mut command = vinzy();
-        Self::start(command.arg("serve").env("VINZY_DATA_DIR", data_dir).envs(settings.iter().copied()))
+        Self::start(
+            command
+                .arg("serve")
+                .env("VINZY_DATA_DIR", data_dir)
+                .envs(settings.iter().copied()),
+        )
     }
 
     fn start(command: &mut Command) -> Self {
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
         let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
         let base = line.split_whitespace().find(|word| word.starts_with("http://"));
-        let base = base.unwrap_or_else(|| panic!("the server did not start: {line:?}")).to_owned();
-        Self { child, client: Client::new(base) }
+        let base = base
+            .unwrap_or_else(|| panic!("the server did not start: {line:?}"))
+            .to_owned();
+        Self {
+            child,
+            client: Client::new(base),
+        }
     }
 
     /// `kill -9`.
@@ -76,7 +92,11 @@ impl Drop for Node {
 
 /// Sends a signal to a process.
 pub(crate) fn signal(pid: u32, name: &str) {
-    Command::new("kill").arg(format!("-{name}")).arg(pid.to_string()).status().unwrap();
+    Command::new("kill")
+        .arg(format!("-{name}"))
+        .arg(pid.to_string())
+        .status()
+        .unwrap();
 }
 
 /// `kill -9` for the private PostgreSQL of a data directory, with all its processes.
@@ -84,5 +104,10 @@ pub(crate) fn kill_postgres(data_dir: &Path) {
     let note = std::fs::read_to_string(data_dir.join("postgres/postmaster.pid")).unwrap();
     let postmaster = note.lines().next().unwrap().to_owned();
     // It leads a process group of its own.
-    Command::new("kill").arg("-KILL").arg("--").arg(format!("-{postmaster}")).status().unwrap();
+    Command::new("kill")
+        .arg("-KILL")
+        .arg("--")
+        .arg(format!("-{postmaster}"))
+        .status()
+        .unwrap();
 }

@@ -37,7 +37,9 @@ fn content(expires_at: Option<Timestamp>) -> CreateLicense {
 
 fn issued_until(expires_at: Option<Timestamp>) -> LicenseEvent {
     let [event] = <[_; 1]>::try_from(
-        License::default().decide(LicenseCommand::Create(Box::new(content(expires_at))), at()).unwrap(),
+        License::default()
+            .decide(LicenseCommand::Create(Box::new(content(expires_at))), at())
+            .unwrap(),
     )
     .unwrap();
     event
@@ -56,7 +58,9 @@ fn revoked() -> LicenseEvent {
 }
 
 fn renewed(expires_at: &str) -> LicenseEvent {
-    LicenseEvent::Renewed(LicenseRenewed { expires_at: Some(time(expires_at)) })
+    LicenseEvent::Renewed(LicenseRenewed {
+        expires_at: Some(time(expires_at)),
+    })
 }
 
 fn update(changes: UpdateLicense) -> LicenseCommand {
@@ -78,15 +82,25 @@ fn a_license_cannot_be_born_expired() {
 #[test]
 fn suspending_twice_is_said_once() {
     let suspend = || LicenseCommand::Suspend { reason: None };
-    given([issued()]).when(suspend()).then_expect_events(vec![suspended()]);
-    given([issued(), suspended()]).when(suspend()).then_expect_events(vec![]);
+    given([issued()])
+        .when(suspend())
+        .then_expect_events(vec![suspended()]);
+    given([issued(), suspended()])
+        .when(suspend())
+        .then_expect_events(vec![]);
 }
 
 #[test]
 fn reinstating_lifts_a_suspension_only() {
-    let reinstate = || LicenseCommand::Reinstate { reason: Some("paid".into()) };
-    let lifted = LicenseEvent::Reinstated(LicenseReinstated { reason: Some("paid".into()) });
-    given([issued(), suspended()]).when(reinstate()).then_expect_events(vec![lifted]);
+    let reinstate = || LicenseCommand::Reinstate {
+        reason: Some("paid".into()),
+    };
+    let lifted = LicenseEvent::Reinstated(LicenseReinstated {
+        reason: Some("paid".into()),
+    });
+    given([issued(), suspended()])
+        .when(reinstate())
+        .then_expect_events(vec![lifted]);
     given([issued()]).when(reinstate()).then_expect_events(vec![]);
 }
 
@@ -97,9 +111,14 @@ fn revocation_is_final() {
         LicenseCommand::Reinstate { reason: None },
         LicenseCommand::Renew { expires_at: None },
         LicenseCommand::Extend { days: 1 },
-        update(UpdateLicense { status: Some(StatusChange::Active), ..UpdateLicense::default() }),
+        update(UpdateLicense {
+            status: Some(StatusChange::Active),
+            ..UpdateLicense::default()
+        }),
     ] {
-        given([issued(), revoked()]).when(command).then_expect_error(LicenseError::Revoked);
+        given([issued(), revoked()])
+            .when(command)
+            .then_expect_error(LicenseError::Revoked);
     }
     given([issued(), revoked()])
         .when(LicenseCommand::Revoke { reason: None })
@@ -119,7 +138,9 @@ fn extending_counts_from_the_expiry_or_from_now() {
     given([issued(), LicenseEvent::Updated(lapsed)])
         .when(LicenseCommand::Extend { days: 30 })
         .then_expect_events(vec![renewed("2026-01-31T00:00:00Z")]);
-    given([issued_until(None)]).when(LicenseCommand::Extend { days: 30 }).then_expect_events(vec![]);
+    given([issued_until(None)])
+        .when(LicenseCommand::Extend { days: 30 })
+        .then_expect_events(vec![]);
 }
 
 #[test]
@@ -129,7 +150,10 @@ fn an_update_records_only_what_changed() {
         machines_limit: Some(None),
         ..UpdateLicense::default()
     };
-    let change = LicenseUpdated { machines_limit: Some(None), ..LicenseUpdated::default() };
+    let change = LicenseUpdated {
+        machines_limit: Some(None),
+        ..LicenseUpdated::default()
+    };
     given([issued()])
         .when(update(changes))
         .then_expect_events(vec![LicenseEvent::Updated(change.clone())]);
@@ -137,7 +161,11 @@ fn an_update_records_only_what_changed() {
     let stored = LicenseEvent::Updated(change.clone()).payload();
     assert_eq!(stored, serde_json::json!({"machines_limit": null}));
     let read = LicenseEvent::from_stored("license.updated", 1, stored).unwrap();
-    assert_eq!(read, LicenseEvent::Updated(change), "null is unlimited, not absent");
+    assert_eq!(
+        read,
+        LicenseEvent::Updated(change),
+        "null is unlimited, not absent"
+    );
 }
 
 #[test]
@@ -147,7 +175,10 @@ fn an_update_can_change_fields_and_standing_together() {
         status: Some(StatusChange::Suspended),
         ..UpdateLicense::default()
     };
-    let change = LicenseUpdated { tier: Some("gold".into()), ..LicenseUpdated::default() };
+    let change = LicenseUpdated {
+        tier: Some("gold".into()),
+        ..LicenseUpdated::default()
+    };
     given([issued()])
         .when(update(changes))
         .then_expect_events(vec![LicenseEvent::Updated(change), suspended()]);
@@ -160,7 +191,11 @@ fn a_deleted_license_takes_no_command() {
         LicenseCommand::Revoke { reason: None },
         LicenseCommand::Suspend { reason: None },
         update(UpdateLicense::default()),
-        LicenseCommand::RecordValidations { outcomes: BTreeMap::new(), first_at: at(), last_at: at() },
+        LicenseCommand::RecordValidations {
+            outcomes: BTreeMap::new(),
+            first_at: at(),
+            last_at: at(),
+        },
     ] {
         given([issued(), LicenseEvent::Deleted(LicenseDeleted {})])
             .when(command)
@@ -171,14 +206,19 @@ fn a_deleted_license_takes_no_command() {
 #[test]
 fn validations_are_counted_over_all_outcomes() {
     let outcomes = BTreeMap::from([("OK".to_owned(), 3), ("SUSPENDED".to_owned(), 1)]);
-    let command =
-        LicenseCommand::RecordValidations { outcomes: outcomes.clone(), first_at: at(), last_at: at() };
-    given([issued()]).when(command).then_expect_events(vec![LicenseEvent::Validated(LicenseValidated {
-        count: 4,
-        outcomes,
+    let command = LicenseCommand::RecordValidations {
+        outcomes: outcomes.clone(),
         first_at: at(),
         last_at: at(),
-    })]);
+    };
+    given([issued()])
+        .when(command)
+        .then_expect_events(vec![LicenseEvent::Validated(LicenseValidated {
+            count: 4,
+            outcomes,
+            first_at: at(),
+            last_at: at(),
+        })]);
 }
 
 #[test]

@@ -18,7 +18,7 @@ use clap::Parser;
 use serde_json::{Value, json};
 
 use client::{Measured, drive};
-use server::Server;
+use server::{Server, validation};
 use table::{Demand, Row, Table};
 
 /// Load benchmark: the server, and the floors it stands on.
@@ -66,16 +66,10 @@ async fn run(options: &Options) {
     let mut table = Table::default();
     let licenses = prepare(&server).await;
 
-    let one = vec![server.validation(&licenses[0])];
+    let one = vec![validation(&licenses[0])];
     let answer = server.once(&one[0]).await;
     let floor = floor::Floor::start(&answer);
-    let bare = drive(
-        &floor.address,
-        &[floor.request(&licenses[0])],
-        connections(32),
-        span,
-    )
-    .await;
+    let bare = drive(&floor.address, &[validation(&licenses[0])], connections(32), span).await;
     drop(floor);
     table.push(Row::floor("bare axum route", connections(32), &bare));
     let commits = match server.data_dir() {
@@ -99,10 +93,7 @@ async fn run(options: &Options) {
         &bare,
         &validate,
     ));
-    let many: Vec<_> = licenses
-        .iter()
-        .map(|license| server.validation(license))
-        .collect();
+    let many: Vec<_> = licenses.iter().map(|license| validation(license)).collect();
     let measured = drive(&server.address, &many, connections(32), span).await;
     table.push(Row::demanding(
         "POST /validate, 1,000 licenses",

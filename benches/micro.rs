@@ -91,18 +91,18 @@ fn leases(c: &mut Criterion) {
     };
     c.bench_function("lease", |b| b.iter(|| signer.sign(black_box(&claims))));
     c.bench_function("entitlements", |b| {
-        b.iter(|| resolve(black_box(&features()), &Map::new(), |_| None))
+        b.iter(|| resolve(black_box(&features()), &Map::new(), |_| None));
     });
 }
 
 fn ledger(c: &mut Criterion) {
     let event = leaf(0, Hash::ZERO);
     c.bench_function("leaf and hash", |b| {
-        b.iter(|| black_box(&event).encode().map(|bytes| event_hash(&bytes)))
+        b.iter(|| black_box(&event).encode().map(|bytes| event_hash(&bytes)));
     });
     let value = Value::Object(features());
     c.bench_function("canonical JSON", |b| {
-        b.iter(|| canonical_json::canonical(black_box(&value)))
+        b.iter(|| canonical_json::canonical(black_box(&value)));
     });
     let chain = chain(10_000);
     let mut group = c.benchmark_group("verify");

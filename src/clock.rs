@@ -66,7 +66,6 @@ impl Entropy {
     pub fn bytes<const N: usize>(&self) -> [u8; N] {
         let mut bytes = [0; N];
         match self {
-            #[expect(clippy::disallowed_methods, reason = "this is the one module that may")]
             Self::System => rand::rng().fill_bytes(&mut bytes),
             Self::Seeded(rng) => rng
                 .lock()

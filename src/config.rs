@@ -56,7 +56,7 @@ pub enum LogFormat {
 /// Where data and database are.
 #[derive(Debug, Clone, Args)]
 pub struct DatabaseConfig {
-    /// PostgreSQL to use, as postgres://user:password@host/name; empty starts a private one under the data
+    /// PostgreSQL to use, as <postgres://user:password@host/name>; empty starts a private one under the data
     /// directory
     #[arg(long, env = "VINZY_DB_URL", value_name = "URL", hide_env_values = true)]
     pub db_url: Option<Secret>,
@@ -163,7 +163,7 @@ pub struct ServerConfig {
 /// How the program tells what it does.
 #[derive(Debug, Clone, Args)]
 pub struct LogConfig {
-    /// What to log, as in RUST_LOG: error, warn, info, debug, trace, or per module
+    /// What to log, as in `RUST_LOG`: error, warn, info, debug, trace, or per module
     #[arg(long, env = "VINZY_LOG", value_name = "FILTER", default_value = "info")]
     pub log: String,
 

@@ -28,9 +28,9 @@ const DATABASE: &str = "vinzy";
 const USER: &str = "vinzy";
 const PORT: u16 = 5432;
 /// How long to wait for a start: recovery after a crash can take its time.
-const START_PATIENCE: Duration = Duration::from_secs(180);
+const START_PATIENCE: Duration = Duration::from_mins(3);
 /// How long to wait for a stop.
-const STOP_PATIENCE: Duration = Duration::from_secs(60);
+const STOP_PATIENCE: Duration = Duration::from_mins(1);
 /// What a Unix socket's path can hold, less the file's name.
 const MAX_SOCKET_DIR: usize = 107 - "/.s.PGSQL.5432.lock".len();
 

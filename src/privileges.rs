@@ -106,22 +106,21 @@ pub fn prepare(data_dir: &Path, explicit: bool, run_as: Option<&str>) -> Result<
 
 fn choose(data_dir: &Path, run_as: Option<&str>) -> Result<User, PrivilegeError> {
     let named = |name: &str| -> Result<Option<User>, PrivilegeError> { Ok(User::from_name(name)?) };
-    let user = match run_as {
-        Some(name) => named(name)?.ok_or_else(|| PrivilegeError::NoSuchUser(name.to_owned()))?,
-        None => {
-            let owner = fs::metadata(data_dir)
-                .ok()
-                .map(|metadata| Uid::from_raw(metadata.uid()));
-            let owner = owner.filter(|uid| !uid.is_root());
-            if let Some(user) = owner.map(User::from_uid).transpose()?.flatten() {
-                return Ok(user);
-            }
-            let mut found = None;
-            for name in CANDIDATES {
-                found = found.or(named(name)?);
-            }
-            found.ok_or_else(|| PrivilegeError::NoSuchUser(CANDIDATES.join(", ")))?
+    let user = if let Some(name) = run_as {
+        named(name)?.ok_or_else(|| PrivilegeError::NoSuchUser(name.to_owned()))?
+    } else {
+        let owner = fs::metadata(data_dir)
+            .ok()
+            .map(|metadata| Uid::from_raw(metadata.uid()));
+        let owner = owner.filter(|uid| !uid.is_root());
+        if let Some(user) = owner.map(User::from_uid).transpose()?.flatten() {
+            return Ok(user);
         }
+        let mut found = None;
+        for name in CANDIDATES {
+            found = found.or(named(name)?);
+        }
+        found.ok_or_else(|| PrivilegeError::NoSuchUser(CANDIDATES.join(", ")))?
     };
     if user.uid.is_root() {
         Err(PrivilegeError::StillRoot)
@@ -172,7 +171,7 @@ fn hand_over(data_dir: &Path, user: &User) -> Result<(), PrivilegeError> {
     let parent = data_dir.parent().unwrap_or(Path::new("/"));
     fs::create_dir_all(parent).map_err(|source| file(parent, source))?;
     match fs::DirBuilder::new().mode(0o700).create(data_dir) {
-        Err(source) if source.kind() != io::ErrorKind::AlreadyExists => return Err(file(data_dir, source)),
+        Err(source) if source.kind() != io::ErrorKind::AlreadyExists => Err(file(data_dir, source)),
         _ => give(data_dir, user),
     }
 }

@@ -75,6 +75,7 @@ pub enum SecretsError {
 /// The file of generated secrets.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "named as their settings are")]
 struct Kept {
     secret_key: Option<String>,
     hmac_key: Option<String>,
@@ -350,17 +351,17 @@ mod tests {
         }
     }
 
-    fn good(seed: u64) -> Option<Secret> {
-        Some(generate("", &Entropy::seeded(seed)).into())
+    fn good(seed: u64) -> Secret {
+        generate("", &Entropy::seeded(seed)).into()
     }
 
     fn production() -> SecretConfig {
         SecretConfig {
-            secret_key: good(1),
-            hmac_key: good(2),
-            signing_key: good(3),
-            api_key: good(4),
-            super_admin_key: good(5),
+            secret_key: Some(good(1)),
+            hmac_key: Some(good(2)),
+            signing_key: Some(good(3)),
+            api_key: Some(good(4)),
+            super_admin_key: Some(good(5)),
             ..config("production")
         }
     }
@@ -430,7 +431,7 @@ mod tests {
     fn the_two_api_keys_must_differ() {
         let directory = tempfile::tempdir().unwrap();
         let same = SecretConfig {
-            super_admin_key: good(4),
+            super_admin_key: Some(good(4)),
             ..production()
         };
         assert!(Secrets::load(&same, directory.path(), &Entropy::System).is_err());

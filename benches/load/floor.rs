@@ -15,7 +15,6 @@ use sqlx::{ConnectOptions, Executor};
 use vinzy_client::validation::ValidateRequest;
 
 use super::Figures;
-use super::client::request;
 
 /// A bare axum route, in a process of its own as the server is.
 pub(crate) struct Floor {
@@ -47,10 +46,6 @@ impl Floor {
             child,
             address: address.trim().to_owned(),
         }
-    }
-
-    pub(crate) fn request(&self, key: &str) -> Vec<u8> {
-        request("POST", "/validate", None, Some(&format!("{{\"key\":\"{key}\"}}")))
     }
 }
 

@@ -84,15 +84,6 @@ impl Server {
         self.own.as_ref().map(|own| own.data_dir.as_path())
     }
 
-    pub(crate) fn validation(&self, license_key: &str) -> Vec<u8> {
-        request(
-            "POST",
-            "/validate",
-            None,
-            Some(&json!({ "key": license_key }).to_string()),
-        )
-    }
-
     pub(crate) fn remember_customer(&self, id: &str) {
         self.customer.set(id.to_owned()).expect("remembered once");
     }
@@ -148,6 +139,16 @@ impl Drop for Own {
         let _ = Command::new("kill").arg(self.child.id().to_string()).status();
         let _ = self.child.wait();
     }
+}
+
+/// A request that validates a license key.
+pub(crate) fn validation(license_key: &str) -> Vec<u8> {
+    request(
+        "POST",
+        "/validate",
+        None,
+        Some(&json!({ "key": license_key }).to_string()),
+    )
 }
 
 fn body_of(answer: &[u8]) -> Value {

@@ -141,11 +141,7 @@ fn entitlement(
 /// What is left of a limit: never less than nothing. Exact on decimals.
 fn remaining(limit: &Value, used: &Value) -> Option<Value> {
     let left = decimal(limit)? - decimal(used)?;
-    let left = if left < BigDecimal::from(0) {
-        BigDecimal::from(0)
-    } else {
-        left
-    };
+    let left = if left < 0 { BigDecimal::from(0) } else { left };
     let double = left.to_string().parse().ok()?;
     json::normalised_double(double).map(Value::Number)
 }

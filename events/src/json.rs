@@ -168,7 +168,7 @@ pub(crate) fn normalised_double(double: f64) -> Option<Number> {
     Number::from_f64(double)
 }
 
-/// Builds a [`Value`], refusing what serde_json would let pass. The refusal travels beside the error,
+/// Builds a [`Value`], refusing what `serde_json` would let pass. The refusal travels beside the error,
 /// because serde's errors are text.
 struct Strict<'a> {
     refused: &'a mut Option<JsonError>,
@@ -272,7 +272,7 @@ impl<'de> Visitor<'de> for Strict<'_> {
     }
 }
 
-/// Looks at every integer literal of well-formed JSON. serde_json has by then rounded the long ones.
+/// Looks at every integer literal of well-formed JSON. `serde_json` has by then rounded the long ones.
 fn check_integers(json: &[u8]) -> Result<(), JsonError> {
     let mut rest = json;
     while let Some(start) = rest

@@ -395,7 +395,7 @@ mod tests {
             let random: String = key.split('-').skip(1).take(5).collect();
             // The version takes a character, so 24 of 25 are the entropy.
             let entropy = BASE32_NOPAD
-                .decode(random[1..].as_bytes())
+                .decode(&random.as_bytes()[1..])
                 .unwrap()
                 .try_into()
                 .unwrap();

@@ -36,7 +36,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the server
-    Serve(serve::Serve),
+    Serve(Box<serve::Serve>),
     /// Make a license key (offline)
     Generate(generate::Generate),
     /// Check a license key's form and signature (offline)
@@ -47,7 +47,7 @@ enum Command {
     Migrate(migrate::Migrate),
     /// Verify the ledgers of a database, event by event
     Verify(verify::Verify),
-    /// Run only the private PostgreSQL, for psql, pg_dump and the like
+    /// Run only the private PostgreSQL, for psql, `pg_dump` and the like
     Database(database::Database),
 }
 

@@ -54,12 +54,11 @@ impl Ground {
 
     /// Connects to the given database, or starts the private one.
     pub(super) async fn open(&self) -> Result<Store, Failure> {
-        let (options, embedded) = match &self.db_url {
-            Some(url) => (given(url)?, None),
-            None => {
-                let embedded = EmbeddedPostgres::start(&self.data_dir).await?;
-                (embedded.options(), Some(embedded))
-            }
+        let (options, embedded) = if let Some(url) = &self.db_url {
+            (given(url)?, None)
+        } else {
+            let embedded = EmbeddedPostgres::start(&self.data_dir).await?;
+            (embedded.options(), Some(embedded))
         };
         match connect(options, self.pool_size).await {
             Ok(pool) => Ok(Store { pool, embedded }),

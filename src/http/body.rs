@@ -61,7 +61,6 @@ impl Fields {
     }
 
     /// A field in which `null` means something: absent → `None`, `null` → `Some(None)`.
-    #[expect(clippy::option_option, reason = "absent, null and a value are three things")]
     pub fn nullable<T: Field>(&mut self, name: &str) -> Option<Option<T>> {
         match self.object.remove(name)? {
             Value::Null => Some(None),
@@ -82,7 +81,6 @@ impl Fields {
     }
 
     /// A whole number in a range, where `null` means something.
-    #[expect(clippy::option_option, reason = "absent, null and a value are three things")]
     pub fn nullable_number(&mut self, name: &str, range: RangeInclusive<u32>) -> Option<Option<u32>> {
         match self.nullable::<u32>(name)? {
             Some(number) if !range.contains(&number) => {
@@ -241,7 +239,7 @@ async fn bytes_of(request: Request) -> Result<Bytes, Problem> {
     }
     to_bytes(request.into_body(), MAX_BODY).await.map_err(|error| {
         let cause = std::error::Error::source(&error);
-        if cause.is_some_and(|cause| cause.is::<http_body_util::LengthLimitError>()) {
+        if cause.is_some_and(<dyn std::error::Error + 'static>::is::<http_body_util::LengthLimitError>) {
             too_large()
         } else {
             Problem::bad_request("INCOMPLETE_BODY", "The body ended before it was complete.")

@@ -1,7 +1,7 @@
 //! The `OpenAPI` document, made from the handlers, and the page that shows it.
 
 use axum::http::header;
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use utoipa::openapi::OpenApi as Description;
@@ -58,19 +58,28 @@ pub(super) fn documents(description: Description) -> Router<App> {
     Router::new()
         .route("/openapi.json", get(move || std::future::ready(json.clone())))
         .route("/docs", get(page))
-        .route("/docs/problems", get(page))
+        .route("/docs/problems", get(problems_page))
         .route("/docs/docs.js", get(script))
         .route("/docs/docs.css", get(style))
 }
 
-async fn page() -> impl IntoResponse {
+async fn page() -> Response {
+    html(include_str!("docs/index.html").to_owned())
+}
+
+/// The same page, one step further down: what it refers to stands one step up.
+async fn problems_page() -> Response {
+    html(include_str!("docs/index.html").replace("\"docs/docs.", "\"docs."))
+}
+
+fn html(page: String) -> Response {
     let policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
                   base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
     let headers = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
         (header::CONTENT_SECURITY_POLICY, policy),
     ];
-    (headers, include_str!("docs/index.html"))
+    (headers, page).into_response()
 }
 
 async fn script() -> impl IntoResponse {

@@ -32,11 +32,10 @@ pub async fn serve(
         () = end => {}
     }
     told.send_replace(true);
-    match tokio::time::timeout(GRACE, serving).await {
-        Ok(served) => served,
-        Err(_) => {
-            tracing::warn!("some requests did not finish in time and are cut off");
-            Ok(())
-        }
+    if let Ok(served) = tokio::time::timeout(GRACE, serving).await {
+        served
+    } else {
+        tracing::warn!("some requests did not finish in time and are cut off");
+        Ok(())
     }
 }

@@ -148,7 +148,7 @@ async fn wait(listener: &mut Option<PgListener>, pool: &PgPool) {
     }
     match listener {
         Some(connected) => match timeout(POLL, connected.recv()).await {
-            Ok(Ok(_)) => while let Ok(Some(_)) = drain(connected).await {},
+            Ok(Ok(_)) => while let Ok(Some(())) = drain(connected).await {},
             Ok(Err(_)) => *listener = None,
             Err(_) => {}
         },

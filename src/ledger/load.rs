@@ -7,7 +7,6 @@ use cqrs_es::persist::{PersistedEventRepository, PersistenceError};
 use postgres_es::PostgresEventRepository;
 use sqlx::PgPool;
 use vinzy_events::stream::StreamAggregate;
-use vinzy_projections::event_log::unsigned;
 
 use super::cache::Versioned;
 use super::operation::{BoxFuture, BoxedStream, LedgerError, StreamPoint};
@@ -81,7 +80,7 @@ impl StreamStore {
             |_| Versioned::default(),
             |aggregate| Versioned {
                 aggregate,
-                seq: unsigned(snapshot.current_sequence as i64),
+                seq: snapshot.current_sequence as u64,
             },
         ))
     }

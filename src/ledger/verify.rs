@@ -266,7 +266,7 @@ pub async fn license(
                     damage = Some(Damage {
                         position: event.position,
                         problem,
-                    })
+                    });
                 }
             }
         }

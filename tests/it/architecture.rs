@@ -92,6 +92,19 @@ fn commands_and_ledger_know_nothing_of_http() {
 }
 
 #[test]
+fn entropy_enters_in_one_place() {
+    for directory in ["src", "projections/src", "events/src", "sdk/rust/src"] {
+        for (path, text) in sources(directory) {
+            assert!(
+                path.ends_with("src/clock.rs") || !text.contains("rand::"),
+                "{}",
+                path.display()
+            );
+        }
+    }
+}
+
+#[test]
 fn only_the_ledger_writes_events() {
     for (path, text) in sources("src").into_iter().chain(sources("projections/src")) {
         if !path.ends_with("ledger/append.rs") {

@@ -52,7 +52,7 @@ async fn answers_have_the_shapes_that_older_clients_know() {
                     .expect(200),
             ),
             "validate_when_revoked" => {
-                drop(app.client.post_empty(&format!("{path}/revoke")).await.expect(200))
+                drop(app.client.post_empty(&format!("{path}/revoke")).await.expect(200));
             }
             // Another one lapses: this one is revoked by now.
             "validate_when_expired" => continue,
@@ -73,7 +73,7 @@ async fn answers_have_the_shapes_that_older_clients_know() {
             "validate_valid_hmac_not_in_db" => request["key"] = json!(other_key.as_str()),
             "validate_bad_format" => {}
             "validate_tampered_hmac" => {
-                request["key"] = json!(key.replace(&key[8..9], if &key[8..9] == "A" { "B" } else { "A" }))
+                request["key"] = json!(key.replace(&key[8..9], if &key[8..9] == "A" { "B" } else { "A" }));
             }
             _ if request["key"].is_string() => request["key"] = json!(key),
             _ => {}
@@ -86,7 +86,7 @@ async fn answers_have_the_shapes_that_older_clients_know() {
         assert_eq!(exchange["status"], answer.status, "{name}: {}", answer.body);
         if answer.status >= 400 {
             // Errors are problem documents now; `detail` stays a sentence where it was one.
-            let problem = answer.is_problem();
+            let problem = answer.into_problem();
             if exchange["response"]["detail"].is_string() {
                 assert_eq!(exchange["response"]["detail"], problem["detail"], "{name}");
             }
@@ -121,7 +121,7 @@ fn blank_own_data(value: &mut Value) {
             for (name, value) in object {
                 match value {
                     Value::Object(_) if ["features", "entitlements", "metadata"].contains(&name.as_str()) => {
-                        *value = json!({})
+                        *value = json!({});
                     }
                     value => blank_own_data(value),
                 }

@@ -111,7 +111,7 @@ async fn odd_bodies_are_refused_by_every_route_that_takes_one() {
                 answer.status,
                 answer.body
             );
-            answer.is_problem();
+            answer.into_problem();
         }
         let plain = app
             .client
@@ -230,7 +230,7 @@ async fn odd_paths_and_queries_are_problems_too() {
     ] {
         let answer = app.client.get(path).await;
         assert_eq!(answer.status, 404, "{path}");
-        answer.is_problem();
+        answer.into_problem();
     }
     for query in [
         "page=0",

@@ -327,7 +327,7 @@ async fn a_node_that_lost_the_database_stops_answering_from_memory() {
     node.client
         .post("/products", &json!({"code": "TWO", "name": "x"}))
         .await
-        .is_problem();
+        .into_problem();
     assert_eq!(node.client.get_anonymously("/ready").await.status, 503);
     assert_eq!(node.client.get_anonymously("/health").await.status, 200);
     node.kill();

@@ -142,7 +142,7 @@ impl Leaf {
             field.write(&mut out);
         }
         out.extend_from_slice(b"],\"event_id\":");
-        quoted(&self.event_id, &mut out);
+        quoted(self.event_id, &mut out);
         member(",\"ledger\":", &self.ledger, &mut out);
         member(",\"meta\":{\"actor\":{\"id\":", &self.meta.actor.id, &mut out);
         member(",\"kind\":", &self.meta.actor.kind, &mut out);
@@ -214,12 +214,11 @@ fn member(key: &str, text: &str, out: &mut Vec<u8>) {
 }
 
 fn optional(key: &str, text: Option<&str>, out: &mut Vec<u8>) {
-    match text {
-        Some(text) => member(key, text, out),
-        None => {
-            out.extend_from_slice(key.as_bytes());
-            out.extend_from_slice(b"null");
-        }
+    if let Some(text) = text {
+        member(key, text, out);
+    } else {
+        out.extend_from_slice(key.as_bytes());
+        out.extend_from_slice(b"null");
     }
 }
 

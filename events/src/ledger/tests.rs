@@ -159,7 +159,7 @@ fn a_rebuilt_chain_gives_another_root_than_was_signed() {
 #[test]
 fn a_time_that_goes_back_is_found_even_in_a_rebuilt_chain() {
     let leaves = edited(2, true, |leaf| {
-        leaf.recorded_at = "2025-12-31T00:00:00Z".parse().unwrap()
+        leaf.recorded_at = "2025-12-31T00:00:00Z".parse().unwrap();
     });
     assert!(matches!(finding(&leaves), (2, Problem::TimeWentBack { .. })));
 }

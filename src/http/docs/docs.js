@@ -1,1 +1,178 @@
+// Shows the API's description, openapi.json, which stands beside this page's own path.
+"use strict";
 
+const base = location.pathname.replace(/\/docs(\/problems)?\/?$/, "");
+const origin = location.origin + base;
+
+/** Makes an element; text becomes text, never markup. */
+function make(tag, attributes, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes || {})) element.setAttribute(name, value);
+  for (const child of children) if (child != null) element.append(child);
+  return element;
+}
+
+/** Paragraphs and `code` of a description. */
+function prose(text) {
+  return (text || "").split(/\n\n+/).filter(Boolean).map((paragraph) => {
+    const element = make("p");
+    paragraph.split("`").forEach((part, index) => element.append(index % 2 ? make("code", {}, part) : part));
+    return element;
+  });
+}
+
+function resolve(document_, schema) {
+  if (schema && schema.$ref) return schema.$ref.slice(2).split("/").reduce((node, name) => node[name], document_);
+  return schema || {};
+}
+
+/** A schema's properties, those that it takes over included. */
+function properties(document_, schema) {
+  const own = resolve(document_, schema);
+  const parts = own.oneOf ? own.oneOf.filter((part) => part.type !== "null") : own.allOf || [];
+  const required = new Set(own.required || []);
+  let all = Object.entries(own.properties || {}).map(([name, value]) => [name, value, required.has(name)]);
+  for (const part of parts) all = all.concat(properties(document_, part));
+  if (own.items) all = all.concat(properties(document_, own.items));
+  return all;
+}
+
+function kind(document_, schema) {
+  const own = resolve(document_, schema);
+  if (own.items) return "list of " + kind(document_, own.items);
+  if (own.oneOf) return own.oneOf.map((part) => kind(document_, part)).join(" or ");
+  const types = [].concat(own.type || "value").join(" or ");
+  const limits = [];
+  if (own.format) limits.push(own.format);
+  if (own.pattern) limits.push(own.pattern);
+  if (own.minimum != null || own.maximum != null) limits.push(`${own.minimum ?? ""} … ${own.maximum ?? ""}`);
+  if (own.minLength != null || own.maxLength != null) limits.push(`${own.minLength ?? 0} … ${own.maxLength ?? ""} characters`);
+  return types + (limits.length ? ` (${limits.join(", ")})` : "");
+}
+
+function table(rows) {
+  const body = rows.map(([name, type, must, text]) => {
+    const cell = make("td", {}, make("code", {}, name));
+    if (must) cell.append(make("div", { class: "must" }, "required"));
+    return make("tr", {}, cell, make("td", {}, type), make("td", {}, ...prose(text)));
+  });
+  const head = make("tr", {}, ...["Name", "Kind", "Meaning"].map((title) => make("th", { scope: "col" }, title)));
+  return make("table", {}, make("thead", {}, head), make("tbody", {}, ...body));
+}
+
+function schemaTable(document_, schema) {
+  const rows = properties(document_, schema).map(([name, value, must]) => {
+    const text = value.description || resolve(document_, value).description;
+    return [name, kind(document_, value), must, text];
+  });
+  return rows.length ? table(rows) : null;
+}
+
+function example(document_, method, path, operation) {
+  const lines = [`curl -X ${method} '${origin}${path}'`];
+  if (operation.security) lines.push(`-H "X-Vinzy-Api-Key: $VINZY_API_KEY"`);
+  const content = operation.requestBody?.content?.["application/json"];
+  if (content) {
+    const body = {};
+    for (const [name, value, must] of properties(document_, content.schema)) if (must) body[name] = `<${kind(document_, value)}>`;
+    lines.push(`-H 'Content-Type: application/json'`, `-d '${JSON.stringify(body)}'`);
+  }
+  const text = lines.join(" \\\n  ");
+  const button = make("button", { type: "button" }, "Copy");
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(text);
+    button.textContent = "Copied";
+    setTimeout(() => { button.textContent = "Copy"; }, 1500);
+  });
+  return make("div", { class: "example" }, make("pre", {}, text), button);
+}
+
+function section(document_, method, path, operation) {
+  const route = make("p", { class: "route" }, make("span", { class: `method ${method}` }, method), make("code", {}, path));
+  if (operation.deprecated) route.append(" ", make("span", { class: "old" }, "deprecated"));
+  const element = make("section", { class: "operation", id: operation.operationId }, make("h3", {}, operation.summary || path), route, ...prose(operation.description));
+  const parameters = (operation.parameters || []).map((p) => [p.name, `${p.in} ${kind(document_, p.schema)}`, p.required, p.description]);
+  if (parameters.length) element.append(make("h4", {}, "Parameters"), table(parameters));
+  const content = operation.requestBody?.content?.["application/json"];
+  if (content) element.append(make("h4", {}, "Body"), schemaTable(document_, content.schema) || "");
+  for (const [status, answer] of Object.entries(operation.responses || {})) {
+    element.append(make("h4", {}, `${status} – ${answer.description}`));
+    const good = answer.content?.["application/json"];
+    const shown = good && status < 300 ? schemaTable(document_, good.schema) : null;
+    if (shown) element.append(shown);
+  }
+  element.append(make("h4", {}, "Example"), example(document_, method, path, operation));
+  return element;
+}
+
+/** The problems, by the names that end their `type`. */
+const PROBLEMS = [
+  ["validation-error", 422, "Fields of the request are wrong; `errors` names each with what it must be."],
+  ["malformed-json", 400, "The body is not JSON; the detail tells line and column."],
+  ["incomplete-body", 400, "The body ended before it was complete."],
+  ["unauthorized", 401, "There is no API key, or it is not known. Send it as `X-Vinzy-Api-Key` or `Authorization: Bearer`."],
+  ["forbidden", 403, "The API key is known and may not do this."],
+  ["no-such-route", 404, "There is nothing at this path."],
+  ["product-not-found", 404, "There is no such product, or it was deleted."],
+  ["customer-not-found", 404, "There is no such customer, or they were deleted."],
+  ["license-not-found", 404, "There is no such license, or it was deleted."],
+  ["method-not-allowed", 405, "The path does not take this method; `Allow` names those that it takes."],
+  ["product-code-taken", 409, "Another product has this code."],
+  ["email-taken", 409, "Another customer has this e-mail address."],
+  ["in-use", 409, "It cannot be deleted while licenses use it; `used_by` counts them."],
+  ["license-revoked", 409, "The license has been revoked, which is final."],
+  ["idempotency-key-reused", 409, "The Idempotency-Key was used for a different request before."],
+  ["key-no-longer-shown", 409, "The license was issued before under this Idempotency-Key, and the server's keys have changed since."],
+  ["already-exists", 409, "The id is taken."],
+  ["payload-too-large", 413, "The body is larger than 65,536 bytes."],
+  ["unsupported-media-type", 415, "The body must be JSON, with `Content-Type: application/json`."],
+  ["internal-error", 500, "Something went wrong on the server; the request id leads to the cause in its log."],
+  ["ledger-unavailable", 503, "The ledger cannot be written at the moment. Repeat the request, best with an Idempotency-Key."],
+  ["database-unavailable", 503, "The database cannot be reached at the moment."],
+  ["read-model-behind", 503, "The read model has not caught up yet."],
+  ["stale", 503, "This node has lost the database and cannot tell any more whether a license is good."],
+];
+
+function show(document_) {
+  const main = document.getElementById("main");
+  const contents = document.getElementById("contents");
+  main.replaceChildren(make("h2", {}, `${document_.info.title} ${document_.info.version}`), ...prose(document_.info.description));
+  const byTag = new Map((document_.tags || []).map((tag) => [tag.name, { tag, operations: [] }]));
+  for (const [path, item] of Object.entries(document_.paths)) {
+    for (const [method, operation] of Object.entries(item)) {
+      const group = byTag.get((operation.tags || [])[0]);
+      if (group) group.operations.push([method.toUpperCase(), path, operation]);
+    }
+  }
+  const groups = [];
+  for (const { tag, operations } of byTag.values()) {
+    main.append(make("h2", { class: "tag" }, tag.name), ...prose(tag.description));
+    const heading = make("h2", {}, tag.name);
+    const links = operations.map(([method, path, operation]) => {
+      main.append(section(document_, method, path, operation));
+      const link = make("a", { href: `${base}/docs#${operation.operationId}` }, make("span", { class: `method ${method}` }, method), ` ${operation.summary}`);
+      link.dataset.text = `${method} ${path} ${operation.summary} ${tag.name}`.toLowerCase();
+      return link;
+    });
+    contents.append(heading, ...links);
+    groups.push([heading, links]);
+  }
+  main.append(make("h2", { class: "tag", id: "problems" }, "Problems"), ...prose("Every error is a problem document (RFC 9457). Its `type` ends in one of these names, its `code` is the same in capitals."));
+  for (const [name, status, text] of PROBLEMS) {
+    main.append(make("section", { class: "operation", id: name }, make("h3", {}, make("code", {}, name), ` ${status}`), ...prose(text)));
+  }
+  contents.append(make("h2", {}, "Problems"), make("a", { href: `${base}/docs#problems` }, "All problems"));
+  document.getElementById("filter").addEventListener("input", (event) => {
+    const words = event.target.value.toLowerCase().split(/\s+/).filter(Boolean);
+    for (const [heading, links] of groups) {
+      for (const link of links) link.hidden = !words.every((word) => link.dataset.text.includes(word));
+      heading.hidden = links.every((link) => link.hidden);
+    }
+  });
+  if (location.hash) document.getElementById(location.hash.slice(1))?.scrollIntoView();
+}
+
+fetch(`${base}/openapi.json`)
+  .then((response) => (response.ok ? response.json() : Promise.reject(new Error(`status ${response.status}`))))
+  .then(show)
+  .catch((error) => { document.getElementById("state").textContent = `The API's description could not be loaded: ${error.message}`; });

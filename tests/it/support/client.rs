@@ -29,7 +29,7 @@ impl Answer {
     /// Checks that this is a problem of a status and code.
     #[track_caller]
     pub(crate) fn expect_problem(self, status: u16, code: &str) -> Value {
-        let body = self.is_problem();
+        let body = self.into_problem();
         assert_eq!(
             (body["status"].as_u64(), body["code"].as_str()),
             (Some(u64::from(status)), Some(code)),
@@ -40,7 +40,7 @@ impl Answer {
 
     /// Checks that this is a well-formed problem document.
     #[track_caller]
-    pub(crate) fn is_problem(self) -> Value {
+    pub(crate) fn into_problem(self) -> Value {
         let kind = self
             .headers
             .get("content-type")

@@ -168,7 +168,7 @@ pub(crate) async fn check_everything(database: &TestDatabase) {
     let runner = vinzy_projections::Runner::start(pool.clone(), vinzy_projections::all());
     for projection in vinzy_projections::all() {
         let wait = runner.follower();
-        wait.wait(projection.name(), DEFAULT_LEDGER, Duration::from_secs(60))
+        wait.wait(projection.name(), DEFAULT_LEDGER, Duration::from_mins(1))
             .await
             .unwrap();
     }

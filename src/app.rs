@@ -33,6 +33,9 @@ pub const DEFAULT_LEDGER: &str = "default";
 /// How long a query waits for its read model.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// A session that holds the ledger's lock and falls silent must not hold it for ever.
+const SESSION: [(&str, &str); 1] = [("idle_in_transaction_session_timeout", "30s")];
+
 /// The migrations, as they are in the program.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
 
@@ -113,7 +116,12 @@ pub async fn connect(options: PgConnectOptions, size: u32) -> sqlx::Result<PgPoo
     PgPoolOptions::new()
         .max_connections(size)
         .acquire_timeout(Duration::from_secs(5))
-        .connect_with(options.application_name("vinzy").disable_statement_logging())
+        .connect_with(
+            options
+                .application_name("vinzy")
+                .options(SESSION)
+                .disable_statement_logging(),
+        )
         .await
 }
 

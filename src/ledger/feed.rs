@@ -52,7 +52,17 @@ impl Feed {
             .elapsed()
     }
 
-    /// Passes on what was not passed on before.
+    /// The position of the next event to pass on.
+    pub(super) fn next(&self, ledger_id: &str) -> u64 {
+        self.next
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(ledger_id)
+            .copied()
+            .unwrap_or(0)
+    }
+
+    /// Passes on what was not passed on before. `events` must not begin behind [`Feed::next`].
     pub(super) fn publish(&self, ledger_id: &str, events: &[StoredEvent]) {
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         let next = next.entry(ledger_id.to_owned()).or_default();

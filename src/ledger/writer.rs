@@ -162,11 +162,9 @@ impl Writer {
     /// followed under the lock, so a load can only be too fresh, never too old.
     async fn prefetch(&mut self, needs: &Needs) -> Result<(), LedgerError> {
         if self.cache.is_empty() {
-            // Nothing is cached, so there is nothing to follow either: start at the present.
-            let mut conn = self.pool.acquire().await.map_err(unavailable)?;
-            self.followed = event_log::size(&mut conn, &self.ledger_id)
-                .await
-                .map_err(unavailable)?;
+            // Nothing is cached, so there is nothing to follow. What the feed has not passed on yet is read
+            // all the same: it must be passed on before what this writer appends.
+            self.followed = self.feed.next(&self.ledger_id);
         }
         let missing: HashMap<StreamKey, StreamLoader> = needs
             .streams

@@ -282,6 +282,26 @@ async fn other_nodes_hear_of_changes_within_a_second() {
             .await;
         }
     }
+    // A node that writes for the first time hears of what was written elsewhere before that.
+    for _ in 0..3 {
+        let three = Node::on_database(&database.url());
+        assert_eq!(three.client.validate(&license["key"]).await["valid"], true);
+        one.client
+            .post_empty(&format!("{path}/suspend"))
+            .await
+            .expect(200);
+        three
+            .client
+            .patch(&path, &json!({"metadata": {"by": "three"}}))
+            .await
+            .expect(200);
+        assert_eq!(three.client.validate(&license["key"]).await["code"], "SUSPENDED");
+        one.client
+            .post_empty(&format!("{path}/reinstate"))
+            .await
+            .expect(200);
+        assert!(three.terminate().success());
+    }
     // A list on the other node, too, shows what was acknowledged here.
     two.client
         .patch(&path, &json!({"tier": "gold"}))

@@ -60,4 +60,3 @@ CREATE TABLE licenses (
 CREATE UNIQUE INDEX licenses_created_idx ON licenses (ledger_id, created_position);
 CREATE INDEX licenses_customer_idx ON licenses (ledger_id, customer_id, created_position);
 CREATE INDEX licenses_product_idx ON licenses (ledger_id, product_code, created_position);
-CREATE INDEX licenses_expiry_idx ON licenses (ledger_id, expires_at) WHERE expires_at IS NOT NULL;

@@ -1,6 +1,6 @@
 //! Projections that keep one row per stream: load the rows that a batch touches, fold, write them back.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::marker::PhantomData;
 
@@ -96,7 +96,23 @@ async fn apply<M: RowModel>(
     distinct.sort_unstable();
     distinct.dedup();
 
-    let loaded = M::load(conn, ledger_id, &distinct).await?;
+    // A stream that begins in this batch has no row yet.
+    let begun: HashSet<Uuid> = ids
+        .iter()
+        .zip(events)
+        .filter(|(_, event)| event.stream_seq == 1)
+        .map(|(id, _)| *id)
+        .collect();
+    let known: Vec<Uuid> = distinct
+        .iter()
+        .copied()
+        .filter(|id| !begun.contains(id))
+        .collect();
+    let loaded = if known.is_empty() {
+        vec![]
+    } else {
+        M::load(conn, ledger_id, &known).await?
+    };
     let mut rows: HashMap<Uuid, Option<M::Row>> =
         loaded.into_iter().map(|(id, row)| (id, Some(row))).collect();
     for (id, stored) in ids.into_iter().zip(events) {

@@ -3,10 +3,12 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 use futures::stream::{self, StreamExt};
-use sqlx::{PgConnection, PgPool};
+use sqlx::pool::PoolConnection;
+use sqlx::{Connection, PgConnection, PgPool, Postgres};
 use tokio::sync::{mpsc, oneshot};
 use vinzy_projections::event_log::{self, Span, unsigned};
 
@@ -27,6 +29,8 @@ const MAX_BATCH: usize = 512;
 const CACHED_STREAMS: usize = 20_000;
 /// Cold loads at a time.
 const PARALLEL_LOADS: usize = 4;
+/// How long after its last use a connection is taken to be alive.
+const TRUSTED: Duration = Duration::from_millis(500);
 /// Events read at a time when catching up.
 const CATCH_UP: u32 = 1_000;
 
@@ -108,6 +112,8 @@ pub(super) struct Writer {
     /// Every event before this position is contained in the cached streams.
     pub(super) followed: u64,
     pub(super) cache: StreamCache,
+    /// The connection of the last batch, and when that was.
+    connection: Option<(PoolConnection<Postgres>, Instant)>,
 }
 
 impl Writer {
@@ -129,12 +135,16 @@ impl Writer {
             entropy,
             followed: 0,
             cache,
+            connection: None,
         }
     }
 
     /// Works until every sender is gone and the queue is empty.
     pub(super) async fn run(mut self, mut queue: mpsc::Receiver<Box<dyn Queued>>) {
         while let Some(first) = queue.recv().await {
+            // Those who were answered last are asking again just now: a moment for them makes the batch
+            // larger, and costs nothing when nobody comes.
+            tokio::task::yield_now().await;
             let mut batch = vec![first];
             while batch.len() < MAX_BATCH
                 && let Ok(next) = queue.try_recv()
@@ -187,12 +197,35 @@ impl Writer {
         Ok(())
     }
 
+    /// Keeps its connection from batch to batch: that of the pool would be tested each time.
     async fn decide_and_commit(
         &mut self,
         queued: &mut [Box<dyn Queued>],
         needs: Needs,
     ) -> Result<(), LedgerError> {
-        let mut tx = self.pool.begin().await.map_err(unavailable)?;
+        let mut connection = self.connect().await.map_err(unavailable)?;
+        self.transact(&mut connection, queued, needs).await?;
+        self.connection = Some((connection, Instant::now()));
+        Ok(())
+    }
+
+    /// The connection of the last batch; tested only when it has been idle, or another.
+    async fn connect(&mut self) -> sqlx::Result<PoolConnection<Postgres>> {
+        if let Some((mut kept, used)) = self.connection.take()
+            && (used.elapsed() < TRUSTED || kept.ping().await.is_ok())
+        {
+            return Ok(kept);
+        }
+        self.pool.acquire().await
+    }
+
+    async fn transact(
+        &mut self,
+        connection: &mut PgConnection,
+        queued: &mut [Box<dyn Queued>],
+        needs: Needs,
+    ) -> Result<(), LedgerError> {
+        let mut tx = connection.begin().await.map_err(unavailable)?;
         let head = head::lock(&mut tx, &self.ledger_id)
             .await
             .map_err(|error| unusable(&error))?;

@@ -45,7 +45,7 @@ function kind(document_, schema) {
   const limits = [];
   if (own.format) limits.push(own.format);
   if (own.pattern) limits.push(own.pattern);
-  if (own.minimum != null || own.maximum != null) limits.push(`${own.minimum ?? ""} … ${own.maximum ?? ""}`);
+  if (own.minimum > 0 || own.maximum != null) limits.push(`${own.minimum ?? ""} … ${own.maximum ?? ""}`);
   if (own.minLength != null || own.maxLength != null) limits.push(`${own.minLength ?? 0} … ${own.maxLength ?? ""} characters`);
   return types + (limits.length ? ` (${limits.join(", ")})` : "");
 }
@@ -96,7 +96,9 @@ function section(document_, method, path, operation) {
   const content = operation.requestBody?.content?.["application/json"];
   if (content) element.append(make("h4", {}, "Body"), schemaTable(document_, content.schema) || "");
   for (const [status, answer] of Object.entries(operation.responses || {})) {
-    element.append(make("h4", {}, `${status} – ${answer.description}`));
+    const heading = make("h4", {}, `${status} – `);
+    heading.append(...prose(answer.description).flatMap((paragraph) => [...paragraph.childNodes]));
+    element.append(heading);
     const good = answer.content?.["application/json"];
     const shown = good && status < 300 ? schemaTable(document_, good.schema) : null;
     if (shown) element.append(shown);
@@ -150,7 +152,7 @@ function show(document_) {
     const heading = make("h2", {}, tag.name);
     const links = operations.map(([method, path, operation]) => {
       main.append(section(document_, method, path, operation));
-      const link = make("a", { href: `${base}/docs#${operation.operationId}` }, make("span", { class: `method ${method}` }, method), ` ${operation.summary}`);
+      const link = make("a", { href: `${base}/docs#${operation.operationId}` }, make("span", { class: `method ${method}` }, method), make("span", {}, operation.summary));
       link.dataset.text = `${method} ${path} ${operation.summary} ${tag.name}`.toLowerCase();
       return link;
     });
@@ -161,7 +163,7 @@ function show(document_) {
   for (const [name, status, text] of PROBLEMS) {
     main.append(make("section", { class: "operation", id: name }, make("h3", {}, make("code", {}, name), ` ${status}`), ...prose(text)));
   }
-  contents.append(make("h2", {}, "Problems"), make("a", { href: `${base}/docs#problems` }, "All problems"));
+  contents.append(make("h2", {}, "Problems"), make("a", { href: `${base}/docs#problems` }, make("span", {}, ""), "All problems"));
   document.getElementById("filter").addEventListener("input", (event) => {
     const words = event.target.value.toLowerCase().split(/\s+/).filter(Boolean);
     for (const [heading, links] of groups) {

@@ -103,7 +103,7 @@ async fn run(options: &Options) {
         &validate,
     ));
 
-    let issued = drive(&server.address, &[server.issuing()], connections(64), span).await;
+    let issued = drive(&server.address, &[server.issuing()], connections(128), span).await;
     let issue = Demand {
         floor: "INSERT … COMMIT",
         ratio: 3.0,
@@ -112,12 +112,12 @@ async fn run(options: &Options) {
     match &commits {
         Some(commits) => table.push(Row::demanding(
             "POST /licenses",
-            connections(64),
+            connections(128),
             &issued,
             commits,
             &issue,
         )),
-        None => table.push(Row::floor("POST /licenses", connections(64), &issued)),
+        None => table.push(Row::floor("POST /licenses", connections(128), &issued)),
     }
     table.print();
     table.write();

@@ -5,7 +5,11 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::Decimal;
 use crate::entitlement::{AGENTS, InvalidFeature, truthy};
+
+/// What of an agent its `token_limit` limits.
+const TOKENS: &str = "tokens";
 
 /// An agent with its limits. Odd values of imported records are passed on as they are; the door lets none
 /// in.
@@ -68,6 +72,64 @@ pub fn entitled_agents(agents: &[AgentEntitlement]) -> Vec<&str> {
         .collect()
 }
 
+/// Agent and what is counted of it, of a metric named `agent.{CODE}.{sub}`.
+pub fn parse_agent_metric(metric: &str) -> Option<(&str, &str)> {
+    metric.strip_prefix("agent.")?.split_once('.')
+}
+
+/// The agent whose tokens a metric counts.
+pub fn agent_of_tokens(metric: &str) -> Option<&str> {
+    match parse_agent_metric(metric)? {
+        (code, TOKENS) => Some(code),
+        _ => None,
+    }
+}
+
+/// The metric that counts an agent's tokens.
+pub fn tokens_metric(code: &str) -> String {
+    format!("agent.{code}.{TOKENS}")
+}
+
+/// What is used by agent and by what is counted of it; other metrics are left out.
+pub fn aggregate_agent_usage<'a>(
+    totals: impl IntoIterator<Item = (&'a str, Decimal)>,
+) -> BTreeMap<String, BTreeMap<String, Decimal>> {
+    let mut agents: BTreeMap<String, BTreeMap<String, Decimal>> = BTreeMap::new();
+    for (metric, total) in totals {
+        if let Some((code, sub)) = parse_agent_metric(metric) {
+            let sum = agents
+                .entry(code.to_owned())
+                .or_default()
+                .entry(sub.to_owned())
+                .or_default();
+            *sum = &*sum + &total;
+        }
+    }
+    agents
+}
+
+/// A quota that was passed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QuotaViolation {
+    /// How much is allowed.
+    pub limit: Decimal,
+    /// How much was used.
+    pub used: Decimal,
+    /// How much too much that is.
+    pub overage: Decimal,
+}
+
+/// Whether an agent's tokens are within its limit; `None` if they are. Agents that are off have no quota to
+/// pass.
+pub fn check_token_quota(agent: &AgentEntitlement, tokens: &Decimal) -> Option<QuotaViolation> {
+    let limit = Decimal::from_json(&agent.token_limit).filter(|_| agent.is_enabled())?;
+    (*tokens > limit).then(|| QuotaViolation {
+        overage: tokens - &limit,
+        used: tokens.clone(),
+        limit,
+    })
+}
+
 fn agent(code: &str, mut fields: Map<String, Value>) -> AgentEntitlement {
     AgentEntitlement {
         agent_code: code.to_owned(),
@@ -116,6 +178,53 @@ mod tests {
                 })
                 .collect();
             assert_eq!(Value::Object(agents), *out, "{case}");
+        }
+    }
+
+    fn decimal(value: &Value) -> Decimal {
+        Decimal::from_json(value).unwrap_or_default()
+    }
+
+    #[test]
+    fn agents_metrics_are_read_as_in_the_vectors() {
+        for case in vectors()["parse_agent_metric"].as_array().unwrap() {
+            let parsed = parse_agent_metric(case["in"].as_str().unwrap());
+            assert_eq!(json!(parsed), case["out"], "{case}");
+        }
+        assert_eq!(agent_of_tokens(&tokens_metric("CTO")), Some("CTO"));
+        assert_eq!(agent_of_tokens("agent.CTO.delegations"), None);
+    }
+
+    #[test]
+    fn agents_usage_adds_up_as_in_the_vectors() {
+        for case in vectors()["aggregate_agent_usage"].as_array().unwrap() {
+            let records = case["in"].as_array().unwrap();
+            let usage = aggregate_agent_usage(
+                records
+                    .iter()
+                    .map(|record| (record["metric"].as_str().unwrap(), decimal(&record["value"]))),
+            );
+            let told: BTreeMap<_, BTreeMap<_, _>> = usage
+                .iter()
+                .map(|(code, subs)| (code, subs.iter().map(|(sub, sum)| (sub, sum.to_f64())).collect()))
+                .collect();
+            assert_eq!(json!(told), case["out"], "{case}");
+        }
+    }
+
+    #[test]
+    fn quotas_are_checked_as_in_the_vectors() {
+        for case in vectors()["check_agent_quota"].as_array().unwrap() {
+            let agent = agent("CTO", case["entitlement"].as_object().unwrap().clone());
+            let violation = check_token_quota(&agent, &decimal(&case["usage"]["tokens"]));
+            assert_eq!(case["out"]["within_quota"], violation.is_none(), "{case}");
+            let Some(violation) = violation else { continue };
+            let expected = &case["out"]["violations"][0];
+            assert_eq!(
+                [violation.limit, violation.used, violation.overage],
+                ["limit", "used", "overage"].map(|name| decimal(&expected[name])),
+                "{case}"
+            );
         }
     }
 

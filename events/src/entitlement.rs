@@ -5,11 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use bigdecimal::BigDecimal;
 use serde::Serialize;
 use serde_json::{Map, Number, Value};
 
-use crate::json;
+use crate::agent::agent_of_tokens;
+use crate::{Decimal, Period};
 
 /// Most features, and most agents, that one object may name.
 const MAX_FEATURES: usize = 500;
@@ -140,18 +140,82 @@ fn entitlement(
 
 /// What is left of a limit: never less than nothing. Exact on decimals.
 fn remaining(limit: &Value, used: &Value) -> Option<Value> {
-    let left = decimal(limit)? - decimal(used)?;
-    let left = if left < 0 { BigDecimal::from(0) } else { left };
-    let double = left.to_string().parse().ok()?;
-    json::normalised_double(double).map(Value::Number)
+    let left = Decimal::from_json(limit)?.minus_or_zero(&Decimal::from_json(used)?);
+    Some(Value::Number(left.to_number()))
 }
 
-/// A number as a decimal; a boolean counts as 1 or 0.
-fn decimal(value: &Value) -> Option<BigDecimal> {
-    match value {
-        Value::Bool(flag) => Some(BigDecimal::from(i32::from(*flag))),
-        Value::Number(_) => String::from_utf8(json::canonical(value)).ok()?.parse().ok(),
-        _ => None,
+/// A limit that usage of a metric must keep.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsageLimit {
+    /// How much.
+    pub amount: Decimal,
+    /// Whether it may be passed.
+    pub overage: bool,
+    /// What it is for; `None` is for ever.
+    pub period: Option<Period>,
+}
+
+/// The limits of a metric: that of the feature of its name, and for `agent.{CODE}.tokens` the agent's
+/// `token_limit`. Both hold.
+pub fn usage_limits(
+    base: &Map<String, Value>,
+    overrides: &Map<String, Value>,
+    metric: &str,
+) -> Vec<UsageLimit> {
+    let feature = Fields {
+        base: base.get(metric),
+        overrides: overrides.get(metric),
+    };
+    let agent = agent_of_tokens(metric).map(|code| Fields {
+        base: base.get(AGENTS).and_then(|agents| agents.get(code)),
+        overrides: overrides.get(AGENTS).and_then(|agents| agents.get(code)),
+    });
+    let token_limit = agent.and_then(|agent| agent.usage_limit("token_limit"));
+    feature
+        .usage_limit("limit")
+        .into_iter()
+        .chain(token_limit)
+        .collect()
+}
+
+/// What a feature's limit is for; `None` is for ever.
+pub fn limit_period(
+    base: &Map<String, Value>,
+    overrides: &Map<String, Value>,
+    feature: &str,
+) -> Option<Period> {
+    let fields = Fields {
+        base: base.get(feature),
+        overrides: overrides.get(feature),
+    };
+    fields.period()
+}
+
+/// The fields of one feature or agent: those of its override go first.
+struct Fields<'a> {
+    base: Option<&'a Value>,
+    overrides: Option<&'a Value>,
+}
+
+impl<'a> Fields<'a> {
+    fn get(&self, name: &str) -> Option<&'a Value> {
+        let field = |value: Option<&'a Value>| value.and_then(|value| value.get(name));
+        field(self.overrides).or_else(|| field(self.base))
+    }
+
+    fn period(&self) -> Option<Period> {
+        self.get("period").and_then(Value::as_str).and_then(Period::parse)
+    }
+
+    fn usage_limit(&self, name: &str) -> Option<UsageLimit> {
+        let Value::Number(amount) = self.get(name)? else {
+            return None;
+        };
+        Some(UsageLimit {
+            amount: Decimal::from_number(amount),
+            overage: self.get("overage").and_then(Value::as_str) == Some("allow"),
+            period: self.period(),
+        })
     }
 }
 
@@ -209,17 +273,22 @@ fn check_name(place: &str, name: &str, problems: &mut Vec<FieldProblem>) {
 fn check_fields(place: &str, fields: &Map<String, Value>, problems: &mut Vec<FieldProblem>) {
     check_enabled(place, fields, problems);
     check_limit(place, "limit", fields, problems);
+    check_words(place, fields, problems);
+}
+
+fn check_words(place: &str, fields: &Map<String, Value>, problems: &mut Vec<FieldProblem>) {
     for (name, allowed) in [
         ("overage", &["allow", "deny"][..]),
         ("period", &["day", "week", "month", "year"]),
         ("compose", &["sum", "max", "union"]),
     ] {
-        if let Some(value) = fields.get(name)
+        // `null` takes back what the base says.
+        if let Some(value) = fields.get(name).filter(|value| !value.is_null())
             && !value.as_str().is_some_and(|text| allowed.contains(&text))
         {
             problems.push((
                 format!("{place}.{name}"),
-                format!("must be one of {}", allowed.join(", ")),
+                format!("must be one of {}, or null", allowed.join(", ")),
             ));
         }
     }
@@ -255,6 +324,7 @@ fn check_agents(place: &str, agents: &Map<String, Value>, problems: &mut Vec<Fie
             continue;
         };
         check_enabled(&place, fields, problems);
+        check_words(&place, fields, problems);
         if fields
             .get("token_limit")
             .is_some_and(|limit| !limit.is_null() && !limit.is_u64())
@@ -309,11 +379,53 @@ mod tests {
     }
 
     #[test]
+    fn limits_of_a_metric_are_those_of_its_feature_and_its_agent() {
+        let base = json!({
+            "calls": {"limit": 10, "period": "day"}, "free": true, "open": {"limit": 5},
+            "agents": {"CTO": {"token_limit": 100, "period": "month"}, "CFO": {"enabled": false}},
+            "agent.CTO.tokens": {"limit": 0.5},
+        });
+        let overrides = json!({
+            "calls": {"limit": 20, "overage": "allow"}, "open": {"limit": null}, "own": {"limit": 1},
+            "agents": {"CTO": {"overage": "allow"}, "COO": {"token_limit": 7}},
+        });
+        let limits = |metric: &str| -> Vec<String> {
+            usage_limits(object(&base), object(&overrides), metric)
+                .into_iter()
+                .map(|limit| format!("{} {} {:?}", limit.amount, limit.overage, limit.period))
+                .collect()
+        };
+        assert_eq!(limits("calls"), ["20 true Some(Day)"]);
+        assert_eq!(limits("own"), ["1 false None"]);
+        assert_eq!(
+            limits("agent.CTO.tokens"),
+            ["0.5 false None", "100 true Some(Month)"]
+        );
+        assert_eq!(limits("agent.COO.tokens"), ["7 false None"]);
+        for metric in [
+            "free",
+            "open",
+            "unknown",
+            "agents",
+            "agent.CFO.tokens",
+            "agent.CTO.delegations",
+            "CTO",
+        ] {
+            assert_eq!(limits(metric), Vec::<String>::new(), "{metric}");
+        }
+        assert_eq!(
+            limit_period(object(&base), object(&overrides), "calls"),
+            Some(Period::Day)
+        );
+        assert_eq!(limit_period(object(&base), object(&overrides), "free"), None);
+    }
+
+    #[test]
     fn the_door_names_every_wrong_field() {
         let features = json!({
             "ok": true, "fine": {"enabled": false, "limit": 2.5, "period": "day", "compose": "max", "note": [1]},
             "a": "x", "b": {"enabled": "yes", "limit": -3, "overage": "maybe"}, "c": {"limit": true}, "": true,
-            "agents": {"CTO": {"token_limit": 1.5, "model_tier": 3}, "CFO": true},
+            "agents": {"CTO": {"token_limit": 1.5, "model_tier": 3, "period": "hour"}, "CFO": true},
         });
         let problems = validate_features("features", object(&features)).unwrap_err();
         let places: Vec<&str> = problems.iter().map(|(place, _)| place.as_str()).collect();
@@ -323,6 +435,7 @@ mod tests {
                 "features.",
                 "features.a",
                 "features.agents.CFO",
+                "features.agents.CTO.period",
                 "features.agents.CTO.token_limit",
                 "features.agents.CTO.model_tier",
                 "features.b.enabled",

@@ -76,6 +76,14 @@ id! {
     LicenseId
 }
 id! {
+    /// Identifies a machine that a license was activated on.
+    MachineId
+}
+id! {
+    /// Identifies an anomaly.
+    AnomalyId
+}
+id! {
     /// Identifies one event of a ledger.
     EventId
 }

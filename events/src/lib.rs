@@ -6,7 +6,10 @@
 //! runs the same checks as the server.
 
 pub mod agent;
+pub mod anomaly;
+pub mod composition;
 pub mod customer;
+pub mod decimal;
 pub mod entitlement;
 pub mod id;
 pub mod json;
@@ -14,9 +17,13 @@ pub mod key;
 pub mod lease;
 pub mod ledger;
 pub mod license;
+pub mod meter;
+pub mod period;
 pub mod product;
 pub mod stream;
 pub mod timestamp;
 
-pub use id::{CustomerId, EventId, LicenseId, ProductId};
+pub use decimal::Decimal;
+pub use id::{AnomalyId, CustomerId, EventId, LicenseId, MachineId, ProductId};
+pub use period::Period;
 pub use timestamp::Timestamp;

@@ -38,6 +38,12 @@ pub trait StreamAggregate: Aggregate<Event: StreamEvent, Services = Timestamp> +
     ///
     /// An accepted command may have nothing to say (an update that changes nothing): an empty list.
     fn decide(&self, command: Self::Command, at: Timestamp) -> Result<Vec<Self::Event>, Self::Error>;
+
+    /// About how many parts the state has. A snapshot is due after as many events at least, so that what is
+    /// spent on snapshots of a growing state stays in proportion to the events.
+    fn size(&self) -> usize {
+        1
+    }
 }
 
 /// A stored event that this program cannot read: written by a newer one, or not an event of its stream.
@@ -61,6 +67,8 @@ pub fn is_known_event(type_name: &str, type_version: u32) -> bool {
         crate::product::ProductEvent::TYPES,
         crate::customer::CustomerEvent::TYPES,
         crate::license::LicenseEvent::TYPES,
+        crate::meter::MeterEvent::TYPES,
+        crate::anomaly::AnomalyEvent::TYPES,
     ]
     .into_iter()
     .flatten()

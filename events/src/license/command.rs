@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::key::KeyDigest;
 use crate::product::ProductCode;
-use crate::{CustomerId, ProductId, Timestamp};
+use crate::{CustomerId, MachineId, ProductId, Timestamp};
 
 /// A command to a license.
 #[derive(Debug, Clone)]
@@ -43,6 +43,26 @@ pub enum LicenseCommand {
     },
     /// Hide it; its history stays.
     Delete,
+    /// Take a seat for a machine; nothing happens if it has one.
+    Activate(Box<Activate>),
+    /// Give up the seat of the machine with a fingerprint.
+    Deactivate {
+        /// The fingerprint.
+        fingerprint: String,
+    },
+    /// Take away the seat of the machine with an id.
+    RemoveMachine {
+        /// The machine.
+        machine_id: MachineId,
+    },
+    /// Note that a machine is alive. Nothing happens if that was noted with the same version less than
+    /// [`HEARTBEAT_SECONDS`](super::HEARTBEAT_SECONDS) ago.
+    Heartbeat {
+        /// The machine's fingerprint.
+        fingerprint: String,
+        /// The application's version.
+        version: Option<String>,
+    },
     /// Note that it was validated, for the audit trail.
     RecordValidations {
         /// How often each outcome code was given.
@@ -79,6 +99,21 @@ pub struct CreateLicense {
     pub key_digest: KeyDigest,
     /// Version of the HMAC key that made the license key.
     pub key_version: u8,
+}
+
+/// A machine that wants a seat.
+#[derive(Debug, Clone)]
+pub struct Activate {
+    /// The id it gets if it is new.
+    pub machine_id: MachineId,
+    /// What it is known by.
+    pub fingerprint: String,
+    /// Its name.
+    pub hostname: String,
+    /// Its operating system.
+    pub platform: String,
+    /// The application's own data about it.
+    pub metadata: Map<String, Value>,
 }
 
 /// A change of standing asked for in an update.

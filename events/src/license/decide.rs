@@ -1,12 +1,13 @@
 //! What a license answers to a command: refusals first, then facts.
 
 use super::{
-    CreateLicense, License, LicenseCommand, LicenseCreated, LicenseDeleted, LicenseError, LicenseEvent,
-    LicenseReinstated, LicenseRenewed, LicenseRevoked, LicenseState, LicenseSuspended, LicenseUpdated,
+    Activate, ActivationCreated, ActivationHeartbeat, ActivationRemoved, CreateLicense, HEARTBEAT_SECONDS,
+    License, LicenseCommand, LicenseCreated, LicenseDeleted, LicenseError, LicenseEvent, LicenseReinstated,
+    LicenseRenewed, LicenseRevoked, LicenseState, LicenseStatus, LicenseSuspended, LicenseUpdated,
     LicenseValidated, Standing, StatusChange, UpdateLicense,
 };
-use crate::Timestamp;
 use crate::stream::{StreamAggregate, aggregate_by_decision};
+use crate::{MachineId, Timestamp};
 
 aggregate_by_decision!(License, "license", LicenseCommand, LicenseEvent, LicenseError);
 
@@ -26,6 +27,10 @@ impl StreamAggregate for License {
                 self.found()?;
                 Ok(vec![LicenseEvent::Deleted(LicenseDeleted {})])
             }
+            LicenseCommand::Activate(machine) => self.activate(*machine, at),
+            LicenseCommand::Deactivate { fingerprint } => self.deactivate(&fingerprint),
+            LicenseCommand::RemoveMachine { machine_id } => self.remove_machine(machine_id),
+            LicenseCommand::Heartbeat { fingerprint, version } => self.heartbeat(fingerprint, version, at),
             LicenseCommand::RecordValidations {
                 outcomes,
                 first_at,
@@ -42,6 +47,10 @@ impl StreamAggregate for License {
             }
         }
     }
+
+    fn size(&self) -> usize {
+        1 + self.machines().count() as usize
+    }
 }
 
 impl License {
@@ -55,6 +64,80 @@ impl License {
             return Err(LicenseError::Revoked);
         }
         Ok(state)
+    }
+
+    /// The license, if it may be used at `at`.
+    pub fn in_force(&self, at: Timestamp) -> Result<&LicenseState, LicenseError> {
+        let state = self.found()?;
+        match state.status(at) {
+            LicenseStatus::Active => Ok(state),
+            LicenseStatus::Suspended => Err(LicenseError::Suspended),
+            LicenseStatus::Revoked => Err(LicenseError::Revoked),
+            LicenseStatus::Expired => Err(LicenseError::Expired),
+        }
+    }
+
+    fn activate(&self, machine: Activate, at: Timestamp) -> Decision {
+        let state = self.in_force(at)?;
+        if self.machines().find(&machine.fingerprint).is_some() {
+            return Ok(vec![]);
+        }
+        if let Some(limit) = state.machines_limit
+            && self.machines().count() >= limit
+        {
+            return Err(LicenseError::MachineLimitReached { limit });
+        }
+        Ok(vec![LicenseEvent::ActivationCreated(ActivationCreated {
+            machine_id: machine.machine_id,
+            fingerprint: machine.fingerprint,
+            hostname: machine.hostname,
+            platform: machine.platform,
+            metadata: machine.metadata,
+            activated_at: at,
+        })])
+    }
+
+    /// Also without being in force: whoever moves on must be able to give up the seat.
+    fn deactivate(&self, fingerprint: &str) -> Decision {
+        self.found()?;
+        let machine = self
+            .machines()
+            .find(fingerprint)
+            .ok_or(LicenseError::MachineNotActivated)?;
+        Ok(vec![LicenseEvent::ActivationRemoved(ActivationRemoved {
+            machine_id: machine.machine_id,
+            fingerprint: fingerprint.to_owned(),
+        })])
+    }
+
+    fn remove_machine(&self, machine_id: MachineId) -> Decision {
+        self.found()?;
+        let fingerprint = self
+            .machines()
+            .fingerprint_of(machine_id)
+            .ok_or(LicenseError::MachineNotActivated)?;
+        self.deactivate(fingerprint)
+    }
+
+    fn heartbeat(&self, fingerprint: String, version: Option<String>, at: Timestamp) -> Decision {
+        self.in_force(at)?;
+        let machine = self
+            .machines()
+            .find(&fingerprint)
+            .ok_or(LicenseError::MachineNotActivated)?;
+        let recent = machine
+            .last_heartbeat_at
+            .and_then(|last| last.plus_seconds(HEARTBEAT_SECONDS))
+            .is_some_and(|due| at < due);
+        if recent && (version.is_none() || version == machine.version) {
+            return Ok(vec![]);
+        }
+        Ok(vec![LicenseEvent::Heartbeat(ActivationHeartbeat {
+            machine_id: machine.machine_id,
+            fingerprint,
+            version,
+            at,
+        })])
     }
 
     fn create(&self, content: CreateLicense, at: Timestamp) -> Decision {

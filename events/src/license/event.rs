@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::key::KeyDigest;
 use crate::product::ProductCode;
 use crate::stream::{present, stream_events};
-use crate::{CustomerId, ProductId, Timestamp};
+use crate::{CustomerId, MachineId, ProductId, Timestamp};
 
 stream_events! {
     /// A fact about a license.
@@ -27,6 +27,12 @@ stream_events! {
         "license.revoked" v 1 => Revoked(LicenseRevoked),
         /// It was hidden.
         "license.deleted" v 1 => Deleted(LicenseDeleted),
+        /// A machine took a seat.
+        "activation.created" v 1 => ActivationCreated(ActivationCreated),
+        /// A machine's seat was given up or taken away.
+        "activation.removed" v 1 => ActivationRemoved(ActivationRemoved),
+        /// A machine was alive.
+        "activation.heartbeat" v 1 => Heartbeat(ActivationHeartbeat),
         /// Its key was validated, some number of times.
         "license.validated" v 1 => Validated(LicenseValidated),
     }
@@ -123,6 +129,45 @@ pub struct LicenseRevoked {
 /// Payload of `license.deleted`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct LicenseDeleted {}
+
+/// Payload of `activation.created`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ActivationCreated {
+    /// The machine's id.
+    pub machine_id: MachineId,
+    /// What it is known by.
+    pub fingerprint: String,
+    /// Its name.
+    pub hostname: String,
+    /// Its operating system.
+    pub platform: String,
+    /// The application's own data about it.
+    pub metadata: Map<String, Value>,
+    /// When.
+    pub activated_at: Timestamp,
+}
+
+/// Payload of `activation.removed`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ActivationRemoved {
+    /// The machine's id.
+    pub machine_id: MachineId,
+    /// What it was known by.
+    pub fingerprint: String,
+}
+
+/// Payload of `activation.heartbeat`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ActivationHeartbeat {
+    /// The machine's id.
+    pub machine_id: MachineId,
+    /// What it is known by.
+    pub fingerprint: String,
+    /// The application's version; `null` if it did not say.
+    pub version: Option<String>,
+    /// When.
+    pub at: Timestamp,
+}
 
 /// Payload of `license.validated`: validations are counted and recorded together.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -3,16 +3,22 @@
 mod command;
 mod decide;
 mod event;
+mod machines;
 mod state;
 
-pub use command::{CreateLicense, LicenseCommand, StatusChange, UpdateLicense};
+pub use command::{Activate, CreateLicense, LicenseCommand, StatusChange, UpdateLicense};
 pub use event::{
-    LicenseCreated, LicenseDeleted, LicenseEvent, LicenseReinstated, LicenseRenewed, LicenseRevoked,
-    LicenseSuspended, LicenseUpdated, LicenseValidated,
+    ActivationCreated, ActivationHeartbeat, ActivationRemoved, LicenseCreated, LicenseDeleted, LicenseEvent,
+    LicenseReinstated, LicenseRenewed, LicenseRevoked, LicenseSuspended, LicenseUpdated, LicenseValidated,
 };
+pub use machines::{Machine, Machines};
 pub use state::{License, LicenseState, Standing};
 
 use crate::Timestamp;
+
+/// Heartbeats of one machine are noted so many seconds apart, or when its version changes: the ledger keeps
+/// events for good, and a machine that beats every second would drown it.
+pub const HEARTBEAT_SECONDS: u32 = 60;
 
 /// The status of a license as everyone sees it, at a moment in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -69,6 +75,21 @@ pub enum LicenseError {
     /// Revocation is final.
     #[error("license has been revoked")]
     Revoked,
+    /// It is held back.
+    #[error("license is suspended")]
+    Suspended,
+    /// It is past its expiry.
+    #[error("license has expired")]
+    Expired,
+    /// Every seat is taken.
+    #[error("machine limit of {limit} reached")]
+    MachineLimitReached {
+        /// How many seats there are.
+        limit: u32,
+    },
+    /// No machine with this fingerprint or id has a seat.
+    #[error("machine not activated")]
+    MachineNotActivated,
     /// An expiry of a new or renewed license must lie in the future.
     #[error("expiry {expires_at} is not in the future")]
     ExpiryNotInFuture {

@@ -1,9 +1,11 @@
 //! A license as its events have made it.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{LicenseCreated, LicenseEvent, LicenseStatus, LicenseUpdated};
+use super::{LicenseCreated, LicenseEvent, LicenseStatus, LicenseUpdated, Machines};
 use crate::product::ProductCode;
 use crate::stream::replace;
 use crate::{CustomerId, ProductId, Timestamp};
@@ -33,9 +35,9 @@ impl Standing {
 
 /// The license aggregate: nothing before its creation.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
 pub struct License {
-    state: Option<LicenseState>,
+    state: Option<Arc<LicenseState>>,
+    machines: Machines,
 }
 
 /// What is true of a license.
@@ -94,28 +96,49 @@ impl From<LicenseCreated> for LicenseState {
 }
 
 impl From<LicenseState> for License {
-    /// The aggregate whose events led to `state`, as a read model or a snapshot holds it.
+    /// The aggregate whose events led to `state`, as a read model holds it: without its machines.
     fn from(state: LicenseState) -> Self {
-        Self { state: Some(state) }
+        Self {
+            state: Some(Arc::new(state)),
+            machines: Machines::default(),
+        }
     }
 }
 
 impl License {
     /// The state, also of a deleted license; `None` before its creation.
-    pub const fn state(&self) -> Option<&LicenseState> {
-        self.state.as_ref()
+    pub fn state(&self) -> Option<&LicenseState> {
+        self.state.as_deref()
+    }
+
+    /// The state as [`License::state`] gives it, to keep.
+    pub fn shared(&self) -> Option<Arc<LicenseState>> {
+        self.state.clone()
     }
 
     /// The state of a license that was not deleted.
     pub fn live(&self) -> Option<&LicenseState> {
-        self.state.as_ref().filter(|state| !state.deleted)
+        self.state().filter(|state| !state.deleted)
+    }
+
+    /// The machines it is activated on.
+    pub const fn machines(&self) -> &Machines {
+        &self.machines
     }
 
     /// Follows one event. Projections and the validation directory use the same function.
     pub fn evolve(&mut self, event: LicenseEvent) {
         match (event, &mut self.state) {
-            (LicenseEvent::Created(event), state) => *state = Some(event.into()),
-            (event, Some(state)) => state.evolve(event),
+            (LicenseEvent::ActivationCreated(event), _) => {
+                self.machines.add(event.fingerprint, event.machine_id);
+            }
+            (LicenseEvent::ActivationRemoved(event), _) => self.machines.remove(&event.fingerprint),
+            (LicenseEvent::Heartbeat(event), _) => {
+                self.machines.beat(&event.fingerprint, event.at, event.version);
+            }
+            (LicenseEvent::Validated(_), _) => {}
+            (LicenseEvent::Created(event), state) => *state = Some(Arc::new(event.into())),
+            (event, Some(state)) => Arc::make_mut(state).evolve(event),
             // A fact about a license that was never created: there is nothing to change.
             (_, None) => {}
         }
@@ -132,7 +155,11 @@ impl LicenseState {
             LicenseEvent::Renewed(event) => self.expires_at = event.expires_at,
             LicenseEvent::Revoked(_) => self.standing = Standing::Revoked,
             LicenseEvent::Deleted(_) => self.deleted = true,
-            LicenseEvent::Validated(_) => {}
+            // Nothing of these stands in the state.
+            LicenseEvent::ActivationCreated(_)
+            | LicenseEvent::ActivationRemoved(_)
+            | LicenseEvent::Heartbeat(_)
+            | LicenseEvent::Validated(_) => {}
         }
     }
 

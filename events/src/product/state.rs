@@ -1,5 +1,7 @@
 //! A product as its events have made it.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -11,7 +13,7 @@ use crate::stream::replace;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Product {
-    state: Option<ProductState>,
+    state: Option<Arc<ProductState>>,
 }
 
 /// What is true of a product.
@@ -38,26 +40,28 @@ pub struct ProductState {
 impl From<ProductState> for Product {
     /// The aggregate whose events led to `state`, as a read model or a snapshot holds it.
     fn from(state: ProductState) -> Self {
-        Self { state: Some(state) }
+        Self {
+            state: Some(Arc::new(state)),
+        }
     }
 }
 
 impl Product {
     /// The state, also of a withdrawn product; `None` before its creation.
-    pub const fn state(&self) -> Option<&ProductState> {
-        self.state.as_ref()
+    pub fn state(&self) -> Option<&ProductState> {
+        self.state.as_deref()
     }
 
     /// The state of a product that is on offer.
     pub fn live(&self) -> Option<&ProductState> {
-        self.state.as_ref().filter(|state| !state.deleted)
+        self.state().filter(|state| !state.deleted)
     }
 
     /// Follows one event. Projections and the validation directory use the same function.
     pub fn evolve(&mut self, event: ProductEvent) {
         match (event, &mut self.state) {
             (ProductEvent::Created(event), state) => {
-                *state = Some(ProductState {
+                *state = Some(Arc::new(ProductState {
                     code: event.code,
                     name: event.name,
                     description: event.description,
@@ -66,16 +70,17 @@ impl Product {
                     metadata: event.metadata,
                     created_at: event.created_at,
                     deleted: false,
-                });
+                }));
             }
             (ProductEvent::Updated(event), Some(state)) => {
+                let state = Arc::make_mut(state);
                 replace(&mut state.name, event.name);
                 replace(&mut state.description, event.description);
                 replace(&mut state.default_tier, event.default_tier);
                 replace(&mut state.features, event.features);
                 replace(&mut state.metadata, event.metadata);
             }
-            (ProductEvent::Deleted(_), Some(state)) => state.deleted = true,
+            (ProductEvent::Deleted(_), Some(state)) => Arc::make_mut(state).deleted = true,
             // A fact about a product that was never created: there is nothing to change.
             (ProductEvent::Updated(_) | ProductEvent::Deleted(_), None) => {}
         }

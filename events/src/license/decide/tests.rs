@@ -232,3 +232,197 @@ fn expiry_is_a_fact_of_time() {
     assert_eq!(status(Standing::Suspended, then), LicenseStatus::Expired);
     assert_eq!(status(Standing::Revoked, then), LicenseStatus::Revoked);
 }
+
+fn machine(number: u8) -> crate::MachineId {
+    format!("0197f0a2-0000-7000-8000-0000000001{number:02}")
+        .parse()
+        .unwrap()
+}
+
+fn activate(fingerprint: &str, number: u8) -> LicenseCommand {
+    LicenseCommand::Activate(Box::new(Activate {
+        machine_id: machine(number),
+        fingerprint: fingerprint.into(),
+        hostname: "host".into(),
+        platform: "linux".into(),
+        metadata: Map::new(),
+    }))
+}
+
+fn activated(fingerprint: &str, number: u8) -> LicenseEvent {
+    LicenseEvent::ActivationCreated(ActivationCreated {
+        machine_id: machine(number),
+        fingerprint: fingerprint.into(),
+        hostname: "host".into(),
+        platform: "linux".into(),
+        metadata: Map::new(),
+        activated_at: at(),
+    })
+}
+
+fn removed(fingerprint: &str, number: u8) -> LicenseEvent {
+    LicenseEvent::ActivationRemoved(ActivationRemoved {
+        machine_id: machine(number),
+        fingerprint: fingerprint.into(),
+    })
+}
+
+fn beat(at: Timestamp, version: Option<&str>) -> LicenseEvent {
+    LicenseEvent::Heartbeat(ActivationHeartbeat {
+        machine_id: machine(1),
+        fingerprint: "m1".into(),
+        version: version.map(str::to_owned),
+        at,
+    })
+}
+
+fn heartbeat(fingerprint: &str, version: Option<&str>) -> LicenseCommand {
+    LicenseCommand::Heartbeat {
+        fingerprint: fingerprint.into(),
+        version: version.map(str::to_owned),
+    }
+}
+
+#[test]
+fn seats_are_taken_up_to_the_limit_and_once_per_machine() {
+    given([issued()])
+        .when(activate("m1", 1))
+        .then_expect_events(vec![activated("m1", 1)]);
+    let full = || {
+        [
+            issued(),
+            activated("m1", 1),
+            activated("m2", 2),
+            activated("m3", 3),
+        ]
+    };
+    given(full())
+        .when(activate("m4", 4))
+        .then_expect_error(LicenseError::MachineLimitReached { limit: 3 });
+    given(full()).when(activate("m1", 4)).then_expect_events(vec![]);
+    let one_left = [&full()[..], &[removed("m2", 2)]].concat();
+    given(one_left)
+        .when(activate("m4", 4))
+        .then_expect_events(vec![activated("m4", 4)]);
+}
+
+#[test]
+fn a_lower_limit_takes_no_seat_away_but_gives_none() {
+    let lowered = LicenseEvent::Updated(LicenseUpdated {
+        machines_limit: Some(Some(1)),
+        ..LicenseUpdated::default()
+    });
+    let events = || vec![issued(), activated("m1", 1), activated("m2", 2), lowered.clone()];
+    given(events()).when(activate("m2", 9)).then_expect_events(vec![]);
+    given(events())
+        .when(activate("m3", 3))
+        .then_expect_error(LicenseError::MachineLimitReached { limit: 1 });
+}
+
+#[test]
+fn a_license_that_is_not_in_force_takes_no_activation_and_no_heartbeat() {
+    let deleted = || LicenseEvent::Deleted(LicenseDeleted {});
+    for (event, error) in [
+        (suspended(), LicenseError::Suspended),
+        (revoked(), LicenseError::Revoked),
+        (renewed("2026-01-01T00:00:00Z"), LicenseError::Expired),
+        (deleted(), LicenseError::NotFound),
+    ] {
+        let events = || vec![issued(), activated("m1", 1), event.clone()];
+        given(events()).when(activate("m1", 2)).then_expect_error(error);
+        given(events()).when(activate("m2", 2)).then_expect_error(error);
+        given(events())
+            .when(heartbeat("m1", None))
+            .then_expect_error(error);
+        let give_up = LicenseCommand::Deactivate {
+            fingerprint: "m1".into(),
+        };
+        match error {
+            LicenseError::NotFound => given(events()).when(give_up).then_expect_error(error),
+            _ => given(events())
+                .when(give_up)
+                .then_expect_events(vec![removed("m1", 1)]),
+        }
+    }
+}
+
+#[test]
+fn a_seat_is_given_up_by_fingerprint_or_taken_away_by_id() {
+    let events = || [issued(), activated("m1", 1)];
+    let remove = |number| LicenseCommand::RemoveMachine {
+        machine_id: machine(number),
+    };
+    given(events())
+        .when(remove(1))
+        .then_expect_events(vec![removed("m1", 1)]);
+    given(events())
+        .when(remove(2))
+        .then_expect_error(LicenseError::MachineNotActivated);
+    given(events())
+        .when(LicenseCommand::Deactivate {
+            fingerprint: "m2".into(),
+        })
+        .then_expect_error(LicenseError::MachineNotActivated);
+}
+
+#[test]
+fn heartbeats_are_noted_once_a_minute_or_when_the_version_changes() {
+    let ago = |seconds: i64| Timestamp::from_micros(at().as_micros() - seconds * 1_000_000).unwrap();
+    let with = |event| vec![issued(), activated("m1", 1), event];
+    given([issued(), activated("m1", 1)])
+        .when(heartbeat("m1", Some("1.0")))
+        .then_expect_events(vec![beat(at(), Some("1.0"))]);
+    given(with(beat(ago(59), Some("1.0"))))
+        .when(heartbeat("m1", Some("1.0")))
+        .then_expect_events(vec![]);
+    given(with(beat(ago(59), Some("1.0"))))
+        .when(heartbeat("m1", Some("1.1")))
+        .then_expect_events(vec![beat(at(), Some("1.1"))]);
+    given(with(beat(ago(60), Some("1.0"))))
+        .when(heartbeat("m1", None))
+        .then_expect_events(vec![beat(at(), None)]);
+    given([issued(), activated("m1", 1)])
+        .when(heartbeat("m2", None))
+        .then_expect_error(LicenseError::MachineNotActivated);
+}
+
+#[test]
+fn a_snapshot_of_an_older_shape_is_not_mistaken_for_an_empty_license() {
+    let mut license = License::default();
+    license.evolve(issued());
+    license.evolve(activated("m1", 1));
+    let snapshot = serde_json::to_value(&license).unwrap();
+    assert_eq!(
+        serde_json::from_value::<License>(snapshot.clone()).unwrap(),
+        license
+    );
+    assert!(serde_json::from_value::<License>(snapshot["state"].clone()).is_err());
+}
+
+proptest::proptest! {
+    /// Whatever comes in whatever order: never more machines than the limit, and none twice.
+    #[test]
+    fn the_limit_holds(steps in proptest::collection::vec((0_u8..12, proptest::bool::weighted(0.7)), 1..200)) {
+        let mut license = License::default();
+        license.evolve(issued());
+        let mut seats = std::collections::BTreeSet::new();
+        for (number, comes) in steps {
+            let fingerprint = format!("m{number}");
+            let command = if comes {
+                activate(&fingerprint, number)
+            } else {
+                LicenseCommand::Deactivate { fingerprint: fingerprint.clone() }
+            };
+            let decided = license.decide(command, at());
+            if comes {
+                proptest::prop_assert_eq!(decided.is_ok(), seats.contains(&number) || seats.len() < 3);
+            }
+            for event in decided.unwrap_or_default() {
+                if comes { seats.insert(number); } else { seats.remove(&number); }
+                license.evolve(event);
+            }
+            proptest::prop_assert_eq!(license.machines().count() as usize, seats.len());
+            proptest::prop_assert!(seats.len() <= 3);
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! What can have happened to an anomaly.
+
+use serde::{Deserialize, Serialize};
+
+use super::Severity;
+use crate::stream::stream_events;
+use crate::{AnomalyId, Decimal, EventId, LicenseId, Timestamp};
+
+stream_events! {
+    /// A fact about an anomaly.
+    pub enum AnomalyEvent {
+        /// It was found.
+        "anomaly.detected" v 1 => Detected(AnomalyDetected),
+        /// Somebody has dealt with it.
+        "anomaly.resolved" v 1 => Resolved(AnomalyResolved),
+    }
+}
+
+/// Payload of `anomaly.detected`. Figures are decimal texts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AnomalyDetected {
+    /// Its id.
+    pub anomaly_id: AnomalyId,
+    /// Under which license.
+    pub license_id: LicenseId,
+    /// What kind: `usage_spike`, for values above and below.
+    pub anomaly_type: String,
+    /// How far the value stands out.
+    pub severity: Severity,
+    /// Of what.
+    pub metric: String,
+    /// The value.
+    pub observed_value: Decimal,
+    /// Mean of the values before.
+    pub baseline_mean: Decimal,
+    /// Sample standard deviation of the values before.
+    pub baseline_stddev: Decimal,
+    /// (value − mean) / standard deviation; 999 where that is 0.
+    pub z_score: Decimal,
+    /// The usage event that caused it.
+    pub usage_event_id: EventId,
+    /// When that was recorded.
+    pub detected_at: Timestamp,
+}
+
+/// Payload of `anomaly.resolved`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AnomalyResolved {
+    /// Who dealt with it, in the vendor's words.
+    pub resolved_by: String,
+    /// When.
+    pub resolved_at: Timestamp,
+}

@@ -3,12 +3,19 @@
 //! Times are RFC 3339 text in UTC with `Z`, ids are UUID text. With the feature `openapi` every type
 //! describes itself in the `OpenAPI` document.
 
+pub mod amount;
+pub mod anomalies;
 pub mod audit;
+pub mod composition;
 pub mod customers;
 pub mod licenses;
+pub mod machines;
 pub mod products;
 pub mod service;
+pub mod usage;
 pub mod validation;
+
+pub use amount::Amount;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};

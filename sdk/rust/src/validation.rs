@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value};
 
-use crate::Object;
+use crate::{Amount, Object};
 
 /// Asks whether a license key is good.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -104,6 +104,46 @@ pub struct Agent {
     /// The class of model it may use.
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub model_tier: Value,
+}
+
+/// Asks whether a license is entitled to an agent.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ValidateAgentRequest {
+    /// The license key.
+    pub key: String,
+    /// The agent's code, 1 to 100 characters.
+    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 100))]
+    pub agent_code: String,
+}
+
+/// Whether a license is entitled to an agent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ValidateAgentResponse {
+    /// Whether it is.
+    pub valid: bool,
+    /// `OK`, `AGENT_NOT_ENTITLED`, `LIMIT_EXCEEDED` (more tokens were used than there are now), or as for
+    /// `/validate`.
+    pub code: String,
+    /// The same in words.
+    pub message: String,
+    /// The agent that was asked for.
+    pub agent_code: String,
+    /// Whether it is on.
+    pub enabled: bool,
+    /// How many tokens; `null` is unlimited.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>))]
+    pub token_limit: Option<Value>,
+    /// The class of model it may use; `null` if the license says nothing of it.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub model_tier: Option<Value>,
+    /// How many tokens were used, as `agent.{CODE}.tokens`.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<f64>))]
+    pub tokens_used: Option<Amount>,
+    /// How many are left; `null` is unlimited.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<f64>))]
+    pub tokens_remaining: Option<Amount>,
 }
 
 /// A signed lease. Trust `token` only: it is what the signature covers.

@@ -145,5 +145,5 @@ pub async fn list(
             created_position: unsigned(row.created_position),
         })
         .collect();
-    Ok(Page::of(rows, page, unsigned(total), |row| row.created_position))
+    Ok(Page::of(rows, &page, unsigned(total), |row| row.created_position))
 }

@@ -133,6 +133,84 @@ pub async fn read(conn: &mut PgConnection, span: Span<'_>) -> sqlx::Result<Vec<S
     Ok(rows.into_iter().map(|row| stored_event!(row)).collect())
 }
 
+/// The last `count` events of streams before given ones, stream by stream in order: `before` names streams
+/// of one type with the number of the event before which to read.
+pub async fn events_before(
+    conn: &mut PgConnection,
+    ledger_id: &str,
+    stream_type: &str,
+    before: &[(&str, u64)],
+    count: u32,
+) -> sqlx::Result<Vec<StoredEvent>> {
+    let stream_ids: Vec<String> = before.iter().map(|(id, _)| (*id).to_owned()).collect();
+    let numbers: Vec<i64> = before.iter().map(|(_, seq)| signed(*seq)).collect();
+    let rows = sqlx::query!(
+        "SELECT e.position, e.event_id, e.stream_type, e.stream_id, e.stream_seq, e.event_type, e.type_ver,
+                e.recorded_at, e.license_id, e.event_hash, e.leaf
+         FROM unnest($3::text[], $4::bigint[]) AS x(stream_id, seq)
+         JOIN events e ON e.ledger_id = $1 AND e.stream_type = $2 AND e.stream_id = x.stream_id
+                      AND e.stream_seq >= x.seq - $5 AND e.stream_seq < x.seq
+         ORDER BY e.stream_id, e.stream_seq",
+        ledger_id,
+        stream_type,
+        &stream_ids,
+        &numbers,
+        i64::from(count),
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| stored_event!(row)).collect())
+}
+
+/// All events of streams after given ones, stream by stream in order.
+pub async fn events_after(
+    conn: &mut PgConnection,
+    ledger_id: &str,
+    stream_type: &str,
+    after: &[(&str, u64)],
+) -> sqlx::Result<Vec<StoredEvent>> {
+    let stream_ids: Vec<String> = after.iter().map(|(id, _)| (*id).to_owned()).collect();
+    let numbers: Vec<i64> = after.iter().map(|(_, seq)| signed(*seq)).collect();
+    let rows = sqlx::query!(
+        "SELECT e.position, e.event_id, e.stream_type, e.stream_id, e.stream_seq, e.event_type, e.type_ver,
+                e.recorded_at, e.license_id, e.event_hash, e.leaf
+         FROM unnest($3::text[], $4::bigint[]) AS x(stream_id, seq)
+         JOIN events e ON e.ledger_id = $1 AND e.stream_type = $2 AND e.stream_id = x.stream_id
+                      AND e.stream_seq > x.seq
+         ORDER BY e.stream_id, e.stream_seq",
+        ledger_id,
+        stream_type,
+        &stream_ids,
+        &numbers,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| stored_event!(row)).collect())
+}
+
+/// One event of a stream.
+pub async fn event_of_stream(
+    conn: &mut PgConnection,
+    ledger_id: &str,
+    stream_type: &str,
+    stream_id: &str,
+    stream_seq: u64,
+) -> sqlx::Result<Option<StoredEvent>> {
+    let row = sqlx::query!(
+        "SELECT position, event_id, stream_type, stream_id, stream_seq, event_type, type_ver, recorded_at,
+                license_id, event_hash, leaf
+         FROM events
+         WHERE ledger_id = $1 AND stream_type = $2 AND stream_id = $3 AND stream_seq = $4",
+        ledger_id,
+        stream_type,
+        stream_id,
+        signed(stream_seq),
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(|row| stored_event!(row)))
+}
+
 /// Which of a license's events to read.
 #[derive(Debug, Clone, Copy)]
 pub struct LicenseHistory<'a> {

@@ -4,9 +4,11 @@
 //! A row derives from events alone: no clock, no random ids, so that a rebuild gives the same bytes.
 //! Nothing here appends events.
 
+pub mod anomalies;
 pub mod customers;
 pub mod event_log;
 pub mod licenses;
+pub mod machines;
 pub mod page;
 pub mod products;
 mod progress;
@@ -14,6 +16,7 @@ pub mod projection;
 pub mod rebuild;
 mod rows;
 mod runner;
+pub mod usage;
 
 use std::sync::Arc;
 
@@ -29,5 +32,8 @@ pub fn all() -> Vec<Arc<dyn Projection>> {
         Arc::new(rows::Rows::<products::Products>::default()),
         Arc::new(rows::Rows::<customers::Customers>::default()),
         Arc::new(rows::Rows::<licenses::Licenses>::default()),
+        Arc::new(machines::Machines),
+        Arc::new(usage::Usage),
+        Arc::new(rows::Rows::<anomalies::Anomalies>::default()),
     ]
 }

@@ -20,6 +20,8 @@ pub struct LicenseRow {
     pub id: LicenseId,
     /// What is true of it.
     pub state: LicenseState,
+    /// How many machines it is activated on.
+    pub machines_used: u32,
     /// Where it was created, which orders lists and is their cursor.
     pub created_position: u64,
 }
@@ -28,6 +30,7 @@ pub(crate) struct Licenses;
 
 pub(crate) struct Row {
     license: License,
+    machines_used: i64,
     created_position: u64,
 }
 
@@ -60,8 +63,14 @@ impl RowModel for Licenses {
     fn fold(row: Option<Row>, recorded: Recorded<LicenseEvent>) -> Option<Row> {
         let mut row = row.unwrap_or_else(|| Row {
             license: License::default(),
+            machines_used: 0,
             created_position: recorded.position,
         });
+        row.machines_used += match &recorded.event {
+            LicenseEvent::ActivationCreated(_) => 1,
+            LicenseEvent::ActivationRemoved(_) => -1,
+            _ => 0,
+        };
         row.license.evolve(recorded.event);
         row.license.live().is_some().then_some(row)
     }
@@ -69,7 +78,7 @@ impl RowModel for Licenses {
     async fn load(conn: &mut PgConnection, ledger_id: &str, ids: &[Uuid]) -> sqlx::Result<Vec<(Uuid, Row)>> {
         let rows = sqlx::query!(
             "SELECT license_id, product_id, product_code, customer_id, standing, tier, machines_limit,
-                    expires_at, features, entitlements, metadata, created_at, created_position
+                    expires_at, features, entitlements, metadata, machines_used, created_at, created_position
              FROM licenses WHERE ledger_id = $1 AND license_id = ANY($2)",
             ledger_id,
             ids,
@@ -83,6 +92,7 @@ impl RowModel for Licenses {
                     row.license_id,
                     Row {
                         license,
+                        machines_used: row.machines_used,
                         created_position: unsigned(row.created_position),
                     },
                 ))
@@ -94,25 +104,27 @@ impl RowModel for Licenses {
         let mut columns = Columns::default();
         for (id, row) in rows {
             if let Some(state) = row.license.state() {
-                columns.push(*id, state, row.created_position);
+                columns.push(*id, state, row);
             }
         }
         sqlx::query!(
             "INSERT INTO licenses (ledger_id, license_id, product_id, product_code, customer_id, standing, tier,
-                                   machines_limit, expires_at, features, entitlements, metadata, created_at,
-                                   created_position)
+                                   machines_limit, expires_at, features, entitlements, metadata, machines_used,
+                                   created_at, created_position)
              SELECT $1, x.license_id, x.product_id, x.product_code, x.customer_id, x.standing, x.tier,
                     x.machines_limit, x.expires_at, x.features::json, x.entitlements::json, x.metadata::json,
-                    x.created_at, x.created_position
+                    x.machines_used, x.created_at, x.created_position
              FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::uuid[], $6::text[], $7::text[], $8::bigint[],
-                         $9::timestamptz[], $10::text[], $11::text[], $12::text[], $13::timestamptz[],
-                         $14::bigint[])
+                         $9::timestamptz[], $10::text[], $11::text[], $12::text[], $13::bigint[],
+                         $14::timestamptz[], $15::bigint[])
                   AS x(license_id, product_id, product_code, customer_id, standing, tier, machines_limit,
-                       expires_at, features, entitlements, metadata, created_at, created_position)
+                       expires_at, features, entitlements, metadata, machines_used, created_at,
+                       created_position)
              ON CONFLICT (ledger_id, license_id) DO UPDATE
              SET standing = excluded.standing, tier = excluded.tier, machines_limit = excluded.machines_limit,
                  expires_at = excluded.expires_at, features = excluded.features,
-                 entitlements = excluded.entitlements, metadata = excluded.metadata",
+                 entitlements = excluded.entitlements, metadata = excluded.metadata,
+                 machines_used = excluded.machines_used",
             ledger_id,
             &columns.license_id,
             &columns.product_id,
@@ -125,6 +137,7 @@ impl RowModel for Licenses {
             &columns.features,
             &columns.entitlements,
             &columns.metadata,
+            &columns.machines_used,
             &columns.created_at,
             &columns.created_position,
         )
@@ -159,12 +172,13 @@ struct Columns {
     features: Vec<String>,
     entitlements: Vec<String>,
     metadata: Vec<String>,
+    machines_used: Vec<i64>,
     created_at: Vec<chrono::DateTime<chrono::Utc>>,
     created_position: Vec<i64>,
 }
 
 impl Columns {
-    fn push(&mut self, id: Uuid, state: &LicenseState, created_position: u64) {
+    fn push(&mut self, id: Uuid, state: &LicenseState, row: &Row) {
         self.license_id.push(id);
         self.product_id.push(state.product_id.as_uuid());
         self.product_code.push(state.product_code.as_str().to_owned());
@@ -177,7 +191,8 @@ impl Columns {
         self.entitlements.push(json_text(&state.entitlements));
         self.metadata.push(json_text(&state.metadata));
         self.created_at.push(state.created_at.to_chrono());
-        self.created_position.push(signed(created_position));
+        self.machines_used.push(row.machines_used);
+        self.created_position.push(signed(row.created_position));
     }
 }
 
@@ -206,7 +221,7 @@ pub async fn list(
     let customer_id = filter.customer_id.map(CustomerId::as_uuid);
     let rows = sqlx::query!(
         "SELECT license_id, product_id, product_code, customer_id, standing, tier, machines_limit, expires_at,
-                features, entitlements, metadata, created_at, created_position
+                features, entitlements, metadata, machines_used, created_at, created_position
          FROM licenses
          WHERE ledger_id = $1 AND created_position > $2
            AND ($3::text IS NULL OR $3 = CASE WHEN standing = 'revoked' THEN 'revoked'
@@ -250,12 +265,38 @@ pub async fn list(
         .map(|row| {
             Ok(LicenseRow {
                 id: row.license_id.into(),
+                machines_used: u32::try_from(row.machines_used).unwrap_or(0),
                 state: license_state!(row),
                 created_position: unsigned(row.created_position),
             })
         })
         .collect::<sqlx::Result<Vec<_>>>()?;
-    Ok(Page::of(rows, page, unsigned(total), |row| row.created_position))
+    Ok(Page::of(rows, &page, unsigned(total), |row| row.created_position))
+}
+
+/// The licenses of a customer that are active at `at`, in order of creation, for composition.
+pub async fn active_of_customer(
+    pool: &PgPool,
+    ledger_id: &str,
+    customer_id: CustomerId,
+    at: Timestamp,
+) -> sqlx::Result<Vec<(LicenseId, LicenseState)>> {
+    let rows = sqlx::query!(
+        "SELECT license_id, product_id, product_code, customer_id, standing, tier, machines_limit, expires_at,
+                features, entitlements, metadata, created_at
+         FROM licenses
+         WHERE ledger_id = $1 AND customer_id = $2 AND standing = 'active'
+           AND (expires_at IS NULL OR expires_at > $3)
+         ORDER BY created_position",
+        ledger_id,
+        customer_id.as_uuid(),
+        at.to_chrono(),
+    )
+    .fetch_all(pool)
+    .await?;
+    rows.into_iter()
+        .map(|row| Ok((row.license_id.into(), license_state!(row))))
+        .collect()
 }
 
 fn standing(text: &str) -> sqlx::Result<Standing> {

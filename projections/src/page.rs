@@ -2,63 +2,73 @@
 
 /// Where a page starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Start {
+pub enum Start<C = u64> {
     /// After so many rows.
     Offset(u64),
-    /// After the row that was created at this ledger position.
-    After(u64),
+    /// After the row with this cursor: in most lists the ledger position at which it was created.
+    After(C),
 }
 
 /// Which part of a list is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PageRequest {
+pub struct PageRequest<C = u64> {
     /// Where it starts.
-    pub start: Start,
+    pub start: Start<C>,
     /// At most so many rows.
     pub size: u32,
 }
 
-impl PageRequest {
-    pub(crate) fn offset(self) -> i64 {
+impl<C> PageRequest<C> {
+    pub(crate) fn offset(&self) -> i64 {
         match self.start {
             Start::Offset(offset) => crate::event_log::signed(offset),
             Start::After(_) => 0,
         }
     }
 
-    /// The position that rows must lie behind; -1 lets all through.
-    pub(crate) fn after(self) -> i64 {
+    /// One row more than asked for tells whether another page follows.
+    pub(crate) fn limit(&self) -> i64 {
+        i64::from(self.size) + 1
+    }
+}
+
+impl PageRequest {
+    /// The position that rows must lie behind, in lists that begin with the oldest; -1 lets all through.
+    pub(crate) fn after(&self) -> i64 {
         match self.start {
             Start::Offset(_) => -1,
             Start::After(position) => crate::event_log::signed(position),
         }
     }
 
-    /// One row more than asked for tells whether another page follows.
-    pub(crate) fn limit(self) -> i64 {
-        i64::from(self.size) + 1
+    /// The position that rows must lie before, in lists that begin with the newest.
+    pub(crate) fn before(&self) -> i64 {
+        match self.start {
+            Start::Offset(_) => i64::MAX,
+            Start::After(position) => crate::event_log::signed(position),
+        }
     }
 }
 
 /// A part of a list.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Page<T> {
+pub struct Page<T, C = u64> {
     /// The rows.
     pub rows: Vec<T>,
     /// How many rows the whole list has.
     pub total: u64,
-    /// The cursor of the next page, if there is one: the creation position of the last row here.
-    pub next: Option<u64>,
+    /// The cursor of the next page, if there is one: that of the last row here.
+    pub next: Option<C>,
 }
 
-impl<T> Page<T> {
-    /// A page of `rows`, of which one more than asked for was read if there are more. `position` is the
+impl<T, C> Page<T, C> {
+    /// A page of `rows`, of which one more than asked for was read if there are more. `cursor` is the
     /// cursor of a row.
-    pub fn of(mut rows: Vec<T>, request: PageRequest, total: u64, position: impl Fn(&T) -> u64) -> Self {
+    pub fn of(mut rows: Vec<T>, request: &PageRequest<C>, total: u64, cursor: impl Fn(&T) -> C) -> Self {
         let size = usize::try_from(request.size).unwrap_or(usize::MAX);
         let more = rows.len() > size;
         rows.truncate(size);
-        let next = rows.last().filter(|_| more).map(position);
+        let next = rows.last().filter(|_| more).map(cursor);
         Self { rows, total, next }
     }
 }

@@ -1,5 +1,8 @@
 //! The read model of products.
 
+use std::collections::HashMap;
+
+use serde_json::{Map, Value};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 use vinzy_events::product::{Product, ProductCode, ProductEvent, ProductState};
@@ -171,7 +174,27 @@ pub async fn list(
             })
         })
         .collect::<sqlx::Result<Vec<_>>>()?;
-    Ok(Page::of(rows, page, unsigned(total), |row| row.created_position))
+    Ok(Page::of(rows, &page, unsigned(total), |row| row.created_position))
+}
+
+/// The features of products, by their ids.
+pub async fn features(
+    pool: &PgPool,
+    ledger_id: &str,
+    ids: &[ProductId],
+) -> sqlx::Result<HashMap<ProductId, Map<String, Value>>> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
+    let rows = sqlx::query!(
+        "SELECT product_id, features FROM products WHERE ledger_id = $1 AND product_id = ANY($2)",
+        ledger_id,
+        &ids,
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.product_id.into(), json_object(row.features)))
+        .collect())
 }
 
 pub(crate) fn code(text: &str) -> sqlx::Result<ProductCode> {

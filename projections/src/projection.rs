@@ -1,4 +1,6 @@
 //! What a projection is to the runner and to the rebuild.
+//!
+//! A process, which follows events to act on them, is one without tables: it has a checkpoint all the same.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -38,6 +40,9 @@ pub enum ApplyError {
     /// The database failed; the batch is tried again.
     #[error("database failed")]
     Database(#[from] sqlx::Error),
+    /// Something else is not to be had at the moment; the batch is tried again.
+    #[error("cannot go on at the moment")]
+    Later(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// An event cannot be understood; the projection parks there until it is mended.
     #[error("event {position} cannot be applied")]
     Poison {

@@ -20,6 +20,11 @@ pub(crate) trait RowModel: Send + Sync + 'static {
     type Event: StreamEvent;
     type Row: Send + Sync;
 
+    /// The id of a stream's row, out of the stream's id.
+    fn row_id(stream_id: &str) -> Option<Uuid> {
+        Uuid::parse_str(stream_id).ok()
+    }
+
     /// The row after `event`; `None` is no row.
     fn fold(row: Option<Self::Row>, event: Recorded<Self::Event>) -> Option<Self::Row>;
 
@@ -90,7 +95,7 @@ async fn apply<M: RowModel>(
 ) -> Result<(), ApplyError> {
     let mut ids = Vec::with_capacity(events.len());
     for event in events {
-        ids.push(row_id(event)?);
+        ids.push(M::row_id(&event.stream_id).ok_or_else(|| unreadable(event))?);
     }
     let mut distinct = ids.clone();
     distinct.sort_unstable();
@@ -141,18 +146,16 @@ async fn apply<M: RowModel>(
     Ok(())
 }
 
-fn row_id(event: &StoredEvent) -> Result<Uuid, ApplyError> {
-    Uuid::parse_str(&event.stream_id).map_err(|_| {
-        let unreadable = vinzy_events::stream::UnreadableEvent {
-            type_name: event.event_type.clone(),
-            type_version: event.type_ver,
-            source: None,
-        };
-        poison(event, DecodeError::Event(unreadable))
-    })
+pub(crate) fn unreadable(event: &StoredEvent) -> ApplyError {
+    let unreadable = vinzy_events::stream::UnreadableEvent {
+        type_name: event.event_type.clone(),
+        type_version: event.type_ver,
+        source: None,
+    };
+    poison(event, DecodeError::Event(unreadable))
 }
 
-fn poison(event: &StoredEvent, source: DecodeError) -> ApplyError {
+pub(crate) fn poison(event: &StoredEvent, source: DecodeError) -> ApplyError {
     ApplyError::Poison {
         position: event.position,
         source,

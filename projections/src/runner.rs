@@ -47,29 +47,26 @@ pub struct Follower {
 }
 
 impl Runner {
-    /// Starts a worker for each of `projections`.
-    pub fn start(pool: PgPool, projections: Vec<Arc<dyn Projection>>) -> Self {
+    /// A runner without workers yet.
+    pub fn new(pool: PgPool) -> Self {
         let shared = Arc::new(Shared {
             progress: Progress::default(),
             wake: Notify::new(),
             hurry: Notify::new(),
         });
-        let (stop, stopped) = watch::channel(false);
-        let mut workers = JoinSet::new();
-        for projection in projections {
-            workers.spawn(run(
-                pool.clone(),
-                projection,
-                Arc::clone(&shared),
-                stopped.clone(),
-            ));
-        }
         Self {
             pool,
             shared,
-            stop,
-            workers,
+            stop: watch::channel(false).0,
+            workers: JoinSet::new(),
         }
+    }
+
+    /// Starts a worker for a projection or a process.
+    pub fn start(&mut self, projection: Arc<dyn Projection>) {
+        let (pool, shared) = (self.pool.clone(), Arc::clone(&self.shared));
+        self.workers
+            .spawn(run(pool, projection, shared, self.stop.subscribe()));
     }
 
     /// A handle for whoever reads.
@@ -149,7 +146,11 @@ async fn run(
     }
 }
 
-async fn advance_all(pool: &PgPool, projection: &dyn Projection, progress: &Progress) -> sqlx::Result<()> {
+async fn advance_all(
+    pool: &PgPool,
+    projection: &dyn Projection,
+    progress: &Progress,
+) -> Result<(), ApplyError> {
     let behind = sqlx::query_scalar!(
         "SELECT l.ledger_id
          FROM ledgers l
@@ -178,7 +179,7 @@ async fn advance(
     projection: &dyn Projection,
     ledger_id: &str,
     progress: &Progress,
-) -> sqlx::Result<Step> {
+) -> Result<Step, ApplyError> {
     let mut tx = conn.begin().await?;
     // A crash may lose the newest of these transactions, rows and checkpoint alike: they are made again.
     sqlx::query!("SET LOCAL synchronous_commit = off")
@@ -203,12 +204,12 @@ async fn advance(
         .map_or(size, |event| event.position + 1);
     match projection.apply(&mut tx, ledger_id, &events).await {
         Ok(()) => {}
-        Err(ApplyError::Database(error)) => return Err(error),
         Err(poison @ ApplyError::Poison { .. }) => {
             tx.rollback().await?;
             park(conn, projection.name(), ledger_id, &poison).await?;
             return Ok(Step::Done);
         }
+        Err(passing) => return Err(passing),
     }
     sqlx::query!(
         "UPDATE projection_checkpoints SET position = $3 WHERE ledger_id = $1 AND projection = $2",

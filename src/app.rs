@@ -25,6 +25,7 @@ use crate::http::caller::AuthKeys;
 use crate::ledger::{Feed, Ledgers, Listener, OpenError, Opening, open};
 use crate::personal_data::MasterKey;
 use crate::personal_data::store::PersonalDataStore;
+use crate::processes::anomaly_detection::AnomalyDetection;
 use crate::secrets::Secrets;
 use crate::validation::Validator;
 
@@ -152,7 +153,7 @@ impl App {
         };
         open(&pool, &opening, &checkpoint_key, &clock, &entropy).await?;
 
-        let runner = Runner::start(pool.clone(), vinzy_projections::all());
+        let mut runner = Runner::new(pool.clone());
         let directory = Arc::new(Directory::new(pool.clone()));
         let listeners: Vec<Arc<dyn Listener>> =
             vec![Arc::clone(&directory) as _, Arc::new(Waker(runner.follower()))];
@@ -164,6 +165,10 @@ impl App {
             clock.clone(),
             entropy.clone(),
         ));
+        for projection in vinzy_projections::all() {
+            runner.start(projection);
+        }
+        runner.start(Arc::new(AnomalyDetection::new(Arc::clone(&ledgers))));
         let validations = Arc::new(ValidationLog::new(config.validation_audit, Arc::clone(&ledgers)));
 
         let (stop, stopped) = watch::channel(false);
@@ -218,7 +223,7 @@ impl App {
         Ok(Self(Arc::new(parts)))
     }
 
-    /// Waits until a read model shows everything that is in the ledger now.
+    /// Waits until a read model shows, or a process has dealt with, everything that is in the ledger now.
     pub async fn in_step(&self, projection: &'static str, ledger_id: &str) -> Result<(), Behind> {
         self.projections.wait(projection, ledger_id, PATIENCE).await
     }

@@ -41,7 +41,7 @@ pub async fn history(
     };
     let events = event_log::license_history(&mut conn, history).await?;
     let total = event_log::count_license_events(&mut conn, ledger_id, license_id, event_type).await?;
-    Ok(Page::of(events, page, total, |event| event.position))
+    Ok(Page::of(events, &page, total, |event| event.position))
 }
 
 /// Verifies a license's events, with the validations that were counted up to now.

@@ -1,19 +1,24 @@
-//! The in-memory view that answers `/validate`: licenses by the digest of their key, with their products.
+//! The in-memory view that answers `/validate`: licenses by the digest of their key, with their products and
+//! what was used of their features.
 //!
 //! Bounded; a miss loads one license from the event store. It hears of this node's commits before their
 //! callers do, and of other nodes' within a second, from the [`Feed`](crate::ledger::Feed).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use quick_cache::sync::Cache;
+use serde_json::{Map, Value};
 use sqlx::PgPool;
-use uuid::Uuid;
+use vinzy_events::agent::tokens_metric;
+use vinzy_events::entitlement::base_features;
+use vinzy_events::id::InvalidId;
 use vinzy_events::key::KeyDigest;
 use vinzy_events::license::{License, LicenseEvent, LicenseState};
-use vinzy_events::product::{Product, ProductEvent};
-use vinzy_events::stream::{StreamAggregate, StreamEvent};
+use vinzy_events::meter::{Meter, meter_id, metric_of};
+use vinzy_events::product::Product;
+use vinzy_events::stream::StreamAggregate;
 use vinzy_events::{LicenseId, ProductId};
 use vinzy_projections::StoredEvent;
 
@@ -26,6 +31,17 @@ const PRODUCTS: usize = 5_000;
 /// How often a load that was overtaken by an event is tried again at once.
 const LOAD_ATTEMPTS: usize = 5;
 
+/// Where a license is, and its product: none of it ever changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Located {
+    /// The ledger it stands in.
+    pub ledger_id: Arc<str>,
+    /// The license.
+    pub license_id: LicenseId,
+    /// Its product.
+    pub product_id: ProductId,
+}
+
 /// What `/validate` needs to know of a license.
 #[derive(Clone)]
 pub struct Found {
@@ -37,6 +53,8 @@ pub struct Found {
     pub license: Arc<Known<License>>,
     /// Its product's state.
     pub product: Arc<Known<Product>>,
+    /// What was used of its features and by its agents.
+    pub meters: Arc<Meters>,
     /// Events of the ledger before this position are contained in what this node knows.
     pub position: u64,
 }
@@ -49,18 +67,39 @@ pub struct Known<A> {
     pub content_seq: u64,
 }
 
+/// The meters of a license that its features and agents have limits for.
+#[derive(Clone, Default)]
+pub struct Meters {
+    by_metric: BTreeMap<String, Versioned<Meter>>,
+    /// Content of license and product that the metrics were taken from.
+    content: (u64, u64),
+}
+
+impl Meters {
+    /// The meter of a metric; `None` for metrics that the license says nothing about.
+    pub fn get(&self, metric: &str) -> Option<&Meter> {
+        self.by_metric.get(metric).map(|meter| &meter.aggregate)
+    }
+
+    /// A number that grows with every record.
+    pub fn version(&self) -> u64 {
+        self.by_metric.values().map(|meter| meter.seq).sum()
+    }
+}
+
 /// The directory of this node.
 pub struct Directory {
     pool: PgPool,
     places: Cache<KeyDigest, (Arc<str>, LicenseId)>,
-    licenses: Kept<LicenseId, License>,
-    products: Kept<ProductId, Product>,
+    licenses: Kept<LicenseId, Known<License>>,
+    products: Kept<ProductId, Known<Product>>,
+    meters: Kept<LicenseId, Meters>,
     positions: Mutex<HashMap<String, u64>>,
 }
 
-/// A bounded set of aggregates that follow the feed.
-struct Kept<K, A> {
-    known: Cache<K, Arc<Known<A>>>,
+/// A bounded set of values that follow the feed.
+struct Kept<K, V> {
+    known: Cache<K, Arc<V>>,
     /// Loads under way, and whether an event has overtaken them. Held while events are followed and while
     /// a load is put in place, so that no event falls between the two.
     loading: Mutex<HashMap<K, Load>>,
@@ -72,6 +111,16 @@ struct Load {
     overtaken: bool,
 }
 
+/// What becomes of a value.
+enum Change<V> {
+    /// It stays as it is.
+    Keep,
+    /// Another takes its place.
+    Replace(V),
+    /// It is forgotten: the next look-up loads it, and tells its caller if that fails.
+    Forget,
+}
+
 impl Directory {
     /// An empty directory over the event store of `pool`.
     pub fn new(pool: PgPool) -> Self {
@@ -80,8 +129,22 @@ impl Directory {
             places: Cache::new(LICENSES),
             licenses: Kept::new(LICENSES),
             products: Kept::new(PRODUCTS),
+            meters: Kept::new(LICENSES),
             positions: Mutex::default(),
         }
+    }
+
+    /// Where the license with this key is; `None` when there is none or it was deleted.
+    pub async fn locate(&self, digest: KeyDigest) -> Result<Option<Located>, LedgerError> {
+        let Some((ledger_id, license_id)) = self.place(digest).await? else {
+            return Ok(None);
+        };
+        let license = self.license(license_id, &ledger_id).await?;
+        Ok(license.versioned.aggregate.live().map(|state| Located {
+            product_id: state.product_id,
+            ledger_id,
+            license_id,
+        }))
     }
 
     /// The license with this key; `None` when there is none or it was deleted.
@@ -91,21 +154,85 @@ impl Directory {
         };
         // Read first: what is loaded after it can only be newer.
         let position = self.position(&ledger_id);
-        let license = self.licenses.get(license_id, &self.pool, &ledger_id).await?;
+        let license = self.license(license_id, &ledger_id).await?;
         let Some(state) = license.versioned.aggregate.live() else {
             return Ok(None);
         };
-        let product = self
-            .products
-            .get(state.product_id, &self.pool, &ledger_id)
-            .await?;
+        let product = self.product(state.product_id, &ledger_id).await?;
+        let meters = self.meters(license_id, &ledger_id, &license, &product).await?;
         Ok(Some(Found {
             ledger_id,
             license_id,
             license,
             product,
+            meters,
             position,
         }))
+    }
+
+    /// The product with an id.
+    pub async fn product(
+        &self,
+        product_id: ProductId,
+        ledger_id: &str,
+    ) -> Result<Arc<Known<Product>>, LedgerError> {
+        let load = || Known::load(&self.pool, ledger_id, product_id.to_string());
+        self.products.get(product_id, |_| true, load).await
+    }
+
+    async fn license(
+        &self,
+        license_id: LicenseId,
+        ledger_id: &str,
+    ) -> Result<Arc<Known<License>>, LedgerError> {
+        let load = || Known::load(&self.pool, ledger_id, license_id.to_string());
+        self.licenses.get(license_id, |_| true, load).await
+    }
+
+    /// The meters of all metrics that the license can have a limit for.
+    async fn meters(
+        &self,
+        license_id: LicenseId,
+        ledger_id: &str,
+        license: &Known<License>,
+        product: &Known<Product>,
+    ) -> Result<Arc<Meters>, LedgerError> {
+        let content = (license.content_seq, product.content_seq);
+        if let Some(known) = self.meters.known.get(&license_id)
+            && known.content == content
+        {
+            return Ok(known);
+        }
+        let metrics = limited_metrics(license, product);
+        // Other content may speak of the same metrics.
+        self.meters.change(license_id, |known| {
+            if metrics.iter().all(|metric| known.by_metric.contains_key(metric)) {
+                let by_metric = known.by_metric.clone();
+                Change::Replace(Meters { by_metric, content })
+            } else {
+                Change::Keep
+            }
+        });
+        let ids: Vec<String> = metrics
+            .iter()
+            .map(|metric| meter_id(license_id, metric))
+            .collect();
+        let load = || async {
+            let store = StreamStore::new(self.pool.clone(), ledger_id);
+            let mut loaded = match ids.as_slice() {
+                [] => HashMap::new(),
+                ids => store.load_many::<Meter>(ids).await?,
+            };
+            let by_metric = metrics
+                .iter()
+                .zip(&ids)
+                .filter_map(|(metric, id)| Some((metric.clone(), loaded.remove(id)?)))
+                .collect();
+            Ok(Meters { by_metric, content })
+        };
+        self.meters
+            .get(license_id, |known| known.content == content, load)
+            .await
     }
 
     async fn place(&self, digest: KeyDigest) -> Result<Option<(Arc<str>, LicenseId)>, LedgerError> {
@@ -149,17 +276,118 @@ impl Found {
     }
 }
 
+/// The features' names, and the metrics of agents' tokens.
+fn limited_metrics(license: &Known<License>, product: &Known<Product>) -> BTreeSet<String> {
+    let none = Map::new();
+    let (license, product) = (
+        license.versioned.aggregate.state(),
+        product.versioned.aggregate.state(),
+    );
+    let overrides = license.map_or(&none, |license| &license.entitlements);
+    let base = base_features(
+        license.map_or(&none, |license| &license.features),
+        product.map_or(&none, |product| &product.features),
+    );
+    [base, overrides]
+        .into_iter()
+        .flat_map(|features| {
+            let agents = features.get("agents").and_then(Value::as_object);
+            let agents = agents.into_iter().flat_map(Map::keys);
+            features
+                .keys()
+                .cloned()
+                .chain(agents.map(|code| tokens_metric(code)))
+        })
+        .collect()
+}
+
+impl<A: StreamAggregate> Known<A> {
+    async fn load(pool: &PgPool, ledger_id: &str, id: String) -> Result<Self, LedgerError> {
+        let versioned = StreamStore::new(pool.clone(), ledger_id).load::<A>(&id).await?;
+        Ok(Self {
+            content_seq: versioned.seq,
+            versioned,
+        })
+    }
+
+    /// Follows an event of the stream.
+    fn follow(&self, stored: &StoredEvent, changes_content: impl Fn(&A::Event) -> bool) -> Change<Self> {
+        let content_seq = |event: &A::Event| {
+            if changes_content(event) {
+                stored.stream_seq
+            } else {
+                self.content_seq
+            }
+        };
+        follow(&self.versioned, stored, content_seq, |content_seq, versioned| {
+            Self {
+                versioned,
+                content_seq,
+            }
+        })
+    }
+}
+
+/// What becomes of an aggregate with the next event of its stream. With a gap, or an event this program
+/// cannot read, it is forgotten.
+fn follow<A: StreamAggregate, I, V>(
+    known: &Versioned<A>,
+    stored: &StoredEvent,
+    inspect: impl FnOnce(&A::Event) -> I,
+    build: impl FnOnce(I, Versioned<A>) -> V,
+) -> Change<V> {
+    if stored.stream_seq <= known.seq {
+        return Change::Keep;
+    }
+    if stored.stream_seq != known.seq + 1 {
+        return Change::Forget;
+    }
+    let Ok(event) = stored.decode::<A::Event>() else {
+        return Change::Forget;
+    };
+    let seen = inspect(&event);
+    let mut versioned = known.clone();
+    versioned.aggregate.apply(event);
+    versioned.seq = stored.stream_seq;
+    Change::Replace(build(seen, versioned))
+}
+
+impl Meters {
+    fn follow(&self, metric: &str, stored: &StoredEvent) -> Change<Self> {
+        let Some(known) = self.by_metric.get(metric) else {
+            return Change::Keep;
+        };
+        follow(
+            known,
+            stored,
+            |_| (),
+            |(), versioned| {
+                let mut meters = self.clone();
+                meters.by_metric.insert(metric.to_owned(), versioned);
+                meters
+            },
+        )
+    }
+}
+
 impl Listener for Directory {
     fn committed(&self, ledger_id: &str, events: &[StoredEvent]) {
         for event in events {
-            let Ok(id) = Uuid::parse_str(&event.stream_id) else {
-                continue;
-            };
             match event.stream_type.as_str() {
-                "license" => self.licenses.follow(id.into(), event, |event: &LicenseEvent| {
-                    !matches!(event, LicenseEvent::Validated(_))
+                "license" => self.licenses.follow(event.stream_id.parse(), |known| {
+                    known.follow(event, |event| {
+                        !matches!(event, LicenseEvent::Validated(_) | LicenseEvent::Heartbeat(_))
+                    })
                 }),
-                "product" => self.products.follow(id.into(), event, |_: &ProductEvent| true),
+                "product" => self
+                    .products
+                    .follow(event.stream_id.parse(), |known| known.follow(event, |_| true)),
+                "meter" => {
+                    let license_id = event.license_id.map(LicenseId::from).ok_or(InvalidId);
+                    let metric = metric_of(&event.stream_id).unwrap_or_default();
+                    self.meters
+                        .follow(license_id, |known| known.follow(metric, event));
+                }
                 _ => {}
             }
         }
@@ -170,11 +398,7 @@ impl Listener for Directory {
     }
 }
 
-impl<K, A> Kept<K, A>
-where
-    K: Copy + Eq + Hash + std::fmt::Display,
-    A: StreamAggregate,
-{
+impl<K: Copy + Eq + Hash, V> Kept<K, V> {
     fn new(capacity: usize) -> Self {
         Self {
             known: Cache::new(capacity),
@@ -182,30 +406,30 @@ where
         }
     }
 
-    async fn get(&self, id: K, pool: &PgPool, ledger_id: &str) -> Result<Arc<Known<A>>, LedgerError> {
-        if let Some(known) = self.known.get(&id) {
+    /// The value of `id`, if it `fits`, else as it is loaded.
+    async fn get<F>(
+        &self,
+        id: K,
+        fits: impl Fn(&V) -> bool,
+        load: impl Fn() -> F,
+    ) -> Result<Arc<V>, LedgerError>
+    where
+        F: Future<Output = Result<V, LedgerError>>,
+    {
+        if let Some(known) = self.known.get(&id)
+            && fits(&known)
+        {
             return Ok(known);
         }
-        let store = StreamStore::new(pool.clone(), ledger_id);
         for _ in 0..LOAD_ATTEMPTS {
             self.start_load(id);
-            let loaded = store.load::<A>(&id.to_string()).await;
-            let known = loaded.map(|versioned| {
-                Arc::new(Known {
-                    content_seq: versioned.seq,
-                    versioned,
-                })
-            });
-            if self.finish_load(id, known.as_ref().ok()) || known.is_err() {
-                return known;
+            let loaded = load().await.map(Arc::new);
+            if self.finish_load(id, loaded.as_ref().ok()) || loaded.is_err() {
+                return loaded;
             }
         }
         // Events pour in faster than we load: answer from what is on disk now, without keeping it.
-        let versioned = store.load::<A>(&id.to_string()).await?;
-        Ok(Arc::new(Known {
-            content_seq: versioned.seq,
-            versioned,
-        }))
+        load().await.map(Arc::new)
     }
 
     fn start_load(&self, id: K) {
@@ -214,7 +438,7 @@ where
     }
 
     /// Keeps what was loaded, unless an event has overtaken the load. Whether it is good to use.
-    fn finish_load(&self, id: K, known: Option<&Arc<Known<A>>>) -> bool {
+    fn finish_load(&self, id: K, loaded: Option<&Arc<V>>) -> bool {
         let mut loading = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(load) = loading.get_mut(&id) else {
             return false;
@@ -224,46 +448,33 @@ where
         if load.waiting == 0 {
             loading.remove(&id);
         }
-        if let (Some(known), false) = (known, overtaken) {
-            self.known.insert(id, Arc::clone(known));
+        if let (Some(loaded), false) = (loaded, overtaken) {
+            self.known.insert(id, Arc::clone(loaded));
         }
         !overtaken
     }
 
-    fn follow<E>(&self, id: K, stored: &StoredEvent, changes_content: impl Fn(&E) -> bool)
-    where
-        A: StreamAggregate<Event = E>,
-        E: StreamEvent,
-    {
+    /// Follows an event of `id`; of streams with odd ids there is nothing to follow.
+    fn follow(&self, id: Result<K, InvalidId>, next: impl FnOnce(&V) -> Change<V>) {
+        let Ok(id) = id else { return };
         let mut loading = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(load) = loading.get_mut(&id) {
             load.overtaken = true;
         }
+        self.change_locked(id, next);
+    }
+
+    fn change(&self, id: K, next: impl FnOnce(&V) -> Change<V>) {
+        let _unmoved = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
+        self.change_locked(id, next);
+    }
+
+    fn change_locked(&self, id: K, next: impl FnOnce(&V) -> Change<V>) {
         let Some(known) = self.known.get(&id) else { return };
-        if stored.stream_seq <= known.versioned.seq {
-            return;
-        }
-        let next = (stored.stream_seq == known.versioned.seq + 1)
-            .then(|| stored.decode::<E>().ok())
-            .flatten()
-            .map(|event| {
-                let content_seq = if changes_content(&event) {
-                    stored.stream_seq
-                } else {
-                    known.content_seq
-                };
-                let mut versioned = known.versioned.clone();
-                versioned.aggregate.apply(event);
-                versioned.seq = stored.stream_seq;
-                Known {
-                    versioned,
-                    content_seq,
-                }
-            });
-        match next {
-            Some(next) => self.known.insert(id, Arc::new(next)),
-            // A gap, or an event this program cannot read: the next look-up loads and tells its caller.
-            None => {
+        match next(&known) {
+            Change::Keep => {}
+            Change::Replace(value) => self.known.insert(id, Arc::new(value)),
+            Change::Forget => {
                 self.known.remove(&id);
             }
         }

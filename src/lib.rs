@@ -12,5 +12,6 @@ pub mod http;
 pub mod ledger;
 pub mod personal_data;
 pub mod privileges;
+pub mod processes;
 pub mod secrets;
 pub mod validation;

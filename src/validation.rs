@@ -4,19 +4,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quick_cache::sync::Cache;
-use serde_json::{Number, Value};
+use serde_json::{Map, Number, Value};
 use vinzy_client::validation as wire;
-use vinzy_events::agent::resolve_agents;
-use vinzy_events::entitlement::{Entitlement, InvalidFeature, base_features, enabled_features, resolve};
+use vinzy_events::agent::{AgentEntitlement, check_token_quota, resolve_agents, tokens_metric};
+use vinzy_events::entitlement::{
+    Entitlement, InvalidFeature, base_features, enabled_features, limit_period, resolve, usage_limits,
+};
 use vinzy_events::id::uuid_v7;
 use vinzy_events::key::{KeyError, KeyRing, normalise};
 use vinzy_events::lease::{LeaseClaims, LeaseSigner};
-use vinzy_events::license::LicenseStatus;
-use vinzy_events::{LicenseId, Timestamp};
+use vinzy_events::license::{License, LicenseState, LicenseStatus};
+use vinzy_events::product::Product;
+use vinzy_events::{Decimal, LicenseId, Timestamp};
 
 use crate::clock::Entropy;
 use crate::config::ServerConfig;
-use crate::directory::{Directory, Found};
+use crate::directory::{Directory, Found, Located};
 use crate::ledger::{Feed, LedgerError};
 
 /// How long an answer may be given again while nothing about it changes, in microseconds: signing a lease
@@ -40,9 +43,11 @@ pub struct Validator {
 
 /// A good answer with what it was made from.
 struct Answer {
-    license_seq: u64,
-    product_seq: u64,
+    /// Content of license, product and meters.
+    content: (u64, u64, u64),
     made_at: Timestamp,
+    /// When it stops being true without anything happening: a limit's period ends.
+    until: Option<Timestamp>,
     /// The license key that it repeats.
     key: String,
     body: Arc<[u8]>,
@@ -56,6 +61,25 @@ pub struct Validation {
     pub license: Option<(Arc<str>, LicenseId)>,
     /// The answer as JSON.
     pub body: Arc<[u8]>,
+}
+
+/// The outcome of asking for an agent.
+pub struct AgentValidation {
+    /// The outcome's code.
+    pub code: &'static str,
+    /// The license that was found, whatever its standing, and its ledger.
+    pub license: Option<(Arc<str>, LicenseId)>,
+    /// The answer.
+    pub response: wire::ValidateAgentResponse,
+}
+
+/// Why a license key leads nowhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unlocated {
+    /// It is no key of ours.
+    InvalidKey(KeyError),
+    /// There is no such license, or it was deleted.
+    NotFound,
 }
 
 /// Why a validation cannot be answered.
@@ -95,6 +119,15 @@ impl Validator {
         }
     }
 
+    /// Finds the license of a key as typed, whatever its standing.
+    pub async fn locate(&self, typed: &str) -> Result<Result<Located, Unlocated>, LedgerError> {
+        let digest = match self.key_ring.check(&normalise(typed)) {
+            Ok(checked) => checked.digest,
+            Err(error) => return Ok(Err(Unlocated::InvalidKey(error))),
+        };
+        Ok(self.directory.locate(digest).await?.ok_or(Unlocated::NotFound))
+    }
+
     /// Validates a license key as typed.
     pub async fn validate(
         &self,
@@ -103,26 +136,18 @@ impl Validator {
         now: Timestamp,
     ) -> Result<Validation, ValidationError> {
         let key = normalise(typed);
-        let digest = match self.key_ring.check(&key) {
-            Ok(checked) => checked.digest,
-            Err(error) => return Ok(invalid_key(&error)),
+        let found = match self.find(&key).await? {
+            Ok(found) => found,
+            Err(Unlocated::InvalidKey(error)) => return Ok(refusal("INVALID_KEY", &error.to_string())),
+            Err(Unlocated::NotFound) => return Ok(refusal("NOT_FOUND", "License not found")),
         };
-        let staleness = self.feed.staleness();
-        if staleness > self.max_staleness {
-            return Err(ValidationError::Stale(staleness));
-        }
-        let Some(found) = self.directory.find(digest).await? else {
-            return Ok(refusal("NOT_FOUND", "License not found"));
-        };
-        let outcome = match found.state().status(now) {
-            LicenseStatus::Active => Validation {
+        let outcome = match refused(found.state().status(now)) {
+            None => Validation {
                 code: "OK",
                 license: None,
                 body: self.answer(&found, &key, fingerprint, now)?,
             },
-            LicenseStatus::Suspended => refusal("SUSPENDED", "License is suspended"),
-            LicenseStatus::Revoked => refusal("SUSPENDED", "License has been revoked"),
-            LicenseStatus::Expired => refusal("EXPIRED", "License has expired"),
+            Some((code, message)) => refusal(code, message),
         };
         Ok(Validation {
             license: Some((found.ledger_id, found.license_id)),
@@ -130,6 +155,66 @@ impl Validator {
         })
     }
 
+    /// Says whether the license of a key as typed is entitled to an agent.
+    pub async fn validate_agent(
+        &self,
+        typed: &str,
+        agent_code: &str,
+        now: Timestamp,
+    ) -> Result<AgentValidation, ValidationError> {
+        let none = |code, message: &str| agent_answer(code, message.to_owned(), agent_code, None);
+        let found = match self.find(&normalise(typed)).await? {
+            Ok(found) => found,
+            Err(Unlocated::InvalidKey(error)) => return Ok(none("INVALID_KEY", &error.to_string())),
+            Err(Unlocated::NotFound) => return Ok(none("NOT_FOUND", "License not found")),
+        };
+        let answer = match refused(found.state().status(now)) {
+            Some((code, message)) => none(code, message),
+            None => asked_agent(&found, agent_code, now)?,
+        };
+        Ok(AgentValidation {
+            license: Some((found.ledger_id, found.license_id)),
+            ..answer
+        })
+    }
+
+    /// A license as its application sees it. `key` is the key that was asked with.
+    pub async fn seen_by_application(
+        &self,
+        located: &Located,
+        license: &License,
+        key: &str,
+    ) -> Result<wire::ValidatedLicense, ValidationError> {
+        let product = self
+            .directory
+            .product(located.product_id, &located.ledger_id)
+            .await?;
+        let state = license.state().ok_or(LedgerError::Unreadable)?;
+        let none = Map::new();
+        let base = own_or_product(state, &product.versioned.aggregate, &none);
+        let features = enabled_features(&resolve(base, &state.entitlements, |_| None)?);
+        Ok(validated(
+            located.license_id,
+            license,
+            state,
+            &normalise(key),
+            features,
+        ))
+    }
+
+    async fn find(&self, key: &str) -> Result<Result<Found, Unlocated>, ValidationError> {
+        let digest = match self.key_ring.check(key) {
+            Ok(checked) => checked.digest,
+            Err(error) => return Ok(Err(Unlocated::InvalidKey(error))),
+        };
+        let staleness = self.feed.staleness();
+        if staleness > self.max_staleness {
+            return Err(ValidationError::Stale(staleness));
+        }
+        Ok(self.directory.find(digest).await?.ok_or(Unlocated::NotFound))
+    }
+
+    /// A good answer, made before or now.
     fn answer(
         &self,
         found: &Found,
@@ -138,23 +223,27 @@ impl Validator {
         now: Timestamp,
     ) -> Result<Arc<[u8]>, InvalidFeature> {
         let place = (found.license_id, fingerprint.map(str::to_owned));
-        let (license_seq, product_seq) = (found.license.content_seq, found.product.content_seq);
+        let content = (
+            found.license.content_seq,
+            found.product.content_seq,
+            found.meters.version(),
+        );
         if let Some(answer) = self.answers.get(&place)
-            && answer.license_seq == license_seq
-            && answer.product_seq == product_seq
+            && answer.content == content
             && answer.key == key
             && (0..REUSE_MICROS).contains(&(now.as_micros() - answer.made_at.as_micros()))
+            && answer.until.is_none_or(|until| now < until)
         {
             return Ok(Arc::clone(&answer.body));
         }
-        let response = self.respond(found, key, fingerprint, now)?;
+        let (response, until) = self.respond(found, key, fingerprint, now)?;
         let body: Arc<[u8]> = serde_json::to_vec(&response)
             .expect("an answer has string keys")
             .into();
         let answer = Answer {
-            license_seq,
-            product_seq,
+            content,
             made_at: now,
+            until,
             key: key.to_owned(),
             body: Arc::clone(&body),
         };
@@ -162,49 +251,37 @@ impl Validator {
         Ok(body)
     }
 
+    /// The answer, and when it stops being true without anything happening.
     fn respond(
         &self,
         found: &Found,
         key: &str,
         fingerprint: Option<&str>,
         now: Timestamp,
-    ) -> Result<wire::ValidateResponse, InvalidFeature> {
+    ) -> Result<(wire::ValidateResponse, Option<Timestamp>), InvalidFeature> {
         let state = found.state();
-        // A product that was deleted after all keeps its last features.
-        let product = found.product.versioned.aggregate.state();
-        let none = serde_json::Map::new();
-        let base = base_features(
-            &state.features,
-            product.map_or(&none, |product| &product.features),
-        );
-        let resolved = resolve(base, &state.entitlements, |_| None)?;
+        let none = Map::new();
+        let base = own_or_product(state, &found.product.versioned.aggregate, &none);
+        let period = |feature: &str| limit_period(base, &state.entitlements, feature);
+        let used = |feature: &str| {
+            let meter = found.meters.get(feature)?;
+            Some(meter.used(period(feature), now).to_number())
+        };
+        let resolved = resolve(base, &state.entitlements, used)?;
+        let ends = resolved
+            .iter()
+            .filter_map(|entitlement| period(&entitlement.feature));
+        let until = ends.map(|period| period.end(now)).min();
         let features = enabled_features(&resolved);
         let entitlements: Vec<wire::Entitlement> = resolved.into_iter().map(entitlement).collect();
         let agents: Vec<wire::Agent> = resolve_agents(base, &state.entitlements)?
             .into_iter()
-            .map(|agent| wire::Agent {
-                enabled: agent.is_enabled(),
-                agent_code: agent.agent_code,
-                token_limit: Some(agent.token_limit).filter(|limit| !limit.is_null()),
-                model_tier: agent.model_tier,
-            })
+            .map(agent)
             .collect();
-        let license = wire::ValidatedLicense {
-            id: found.license_id.to_string(),
-            key: key.to_owned(),
-            status: LicenseStatus::Active.as_str().to_owned(),
-            product_code: state.product_code.to_string(),
-            customer_id: state.customer_id.to_string(),
-            tier: state.tier.clone(),
-            machines_limit: state.machines_limit,
-            machines_used: 0,
-            expires_at: state.expires_at.map(|expiry| expiry.to_string()),
-            features: features.clone(),
-            entitlements: state.entitlements.clone(),
-            metadata: state.metadata.clone(),
-        };
+        let license = &found.license.versioned.aggregate;
+        let license = validated(found.license_id, license, state, key, features.clone());
         let lease = self.lease(found, &license, &entitlements, &agents, fingerprint, now);
-        Ok(wire::ValidateResponse {
+        let response = wire::ValidateResponse {
             valid: true,
             code: "OK".to_owned(),
             message: "License is valid".to_owned(),
@@ -213,7 +290,8 @@ impl Validator {
             entitlements,
             agents,
             lease: Some(lease),
-        })
+        };
+        Ok((response, until))
     }
 
     fn lease(
@@ -265,6 +343,132 @@ impl Validator {
     }
 }
 
+/// The agents of a license by its state and its product's.
+pub fn agents(state: &LicenseState, product: &Product) -> Result<Vec<wire::Agent>, InvalidFeature> {
+    let none = Map::new();
+    let base = own_or_product(state, product, &none);
+    let agents = resolve_agents(base, &state.entitlements)?;
+    Ok(agents.into_iter().map(agent).collect())
+}
+
+/// The features that a license starts from. A product that was deleted after all keeps its last features.
+fn own_or_product<'a>(
+    state: &'a LicenseState,
+    product: &'a Product,
+    none: &'a Map<String, Value>,
+) -> &'a Map<String, Value> {
+    base_features(
+        &state.features,
+        product.state().map_or(none, |product| &product.features),
+    )
+}
+
+fn validated(
+    id: LicenseId,
+    license: &License,
+    state: &LicenseState,
+    key: &str,
+    features: Vec<String>,
+) -> wire::ValidatedLicense {
+    wire::ValidatedLicense {
+        id: id.to_string(),
+        key: key.to_owned(),
+        status: LicenseStatus::Active.as_str().to_owned(),
+        product_code: state.product_code.to_string(),
+        customer_id: state.customer_id.to_string(),
+        tier: state.tier.clone(),
+        machines_limit: state.machines_limit,
+        machines_used: license.machines().count(),
+        expires_at: state.expires_at.map(|expiry| expiry.to_string()),
+        features,
+        entitlements: state.entitlements.clone(),
+        metadata: state.metadata.clone(),
+    }
+}
+
+/// Code and message of a status that is not in force.
+pub const fn refused(status: LicenseStatus) -> Option<(&'static str, &'static str)> {
+    match status {
+        LicenseStatus::Active => None,
+        LicenseStatus::Suspended => Some(("SUSPENDED", "License is suspended")),
+        LicenseStatus::Revoked => Some(("SUSPENDED", "License has been revoked")),
+        LicenseStatus::Expired => Some(("EXPIRED", "License has expired")),
+    }
+}
+
+fn asked_agent(found: &Found, agent_code: &str, now: Timestamp) -> Result<AgentValidation, InvalidFeature> {
+    let state = found.state();
+    let none = Map::new();
+    let base = own_or_product(state, &found.product.versioned.aggregate, &none);
+    let agents = resolve_agents(base, &state.entitlements)?;
+    let Some(agent) = agents.into_iter().find(|agent| agent.agent_code == agent_code) else {
+        let message = format!("Agent {agent_code} is not entitled");
+        return Ok(agent_answer("AGENT_NOT_ENTITLED", message, agent_code, None));
+    };
+    let metric = tokens_metric(agent_code);
+    let limits = usage_limits(base, &state.entitlements, &metric);
+    let period = limits.last().and_then(|limit| limit.period);
+    let used = found
+        .meters
+        .get(&metric)
+        .map(|meter| meter.used(period, now))
+        .unwrap_or_default();
+    let may_pass = limits.last().is_some_and(|limit| limit.overage);
+    let (code, message) = if !agent.is_enabled() {
+        (
+            "AGENT_NOT_ENTITLED",
+            format!("Agent {agent_code} is not entitled"),
+        )
+    } else if !may_pass && check_token_quota(&agent, &used).is_some() {
+        (
+            "LIMIT_EXCEEDED",
+            format!("Agent {agent_code} has passed its token limit"),
+        )
+    } else {
+        ("OK", format!("Agent {agent_code} is entitled"))
+    };
+    Ok(agent_answer(code, message, agent_code, Some((agent, used))))
+}
+
+fn agent_answer(
+    code: &'static str,
+    message: String,
+    agent_code: &str,
+    agent: Option<(AgentEntitlement, Decimal)>,
+) -> AgentValidation {
+    let tokens_remaining = agent.as_ref().and_then(|(agent, used)| {
+        let limit = Decimal::from_json(&agent.token_limit)?;
+        Some(limit.minus_or_zero(used).to_string().into())
+    });
+    let tokens_used = agent.as_ref().map(|(_, used)| used.to_string().into());
+    let agent = agent.map(|(entitlement, _)| self::agent(entitlement));
+    let response = wire::ValidateAgentResponse {
+        valid: code == "OK",
+        code: code.to_owned(),
+        message,
+        agent_code: agent_code.to_owned(),
+        enabled: agent.as_ref().is_some_and(|agent| agent.enabled),
+        token_limit: agent.as_ref().and_then(|agent| agent.token_limit.clone()),
+        model_tier: agent.map(|agent| agent.model_tier),
+        tokens_used,
+        tokens_remaining,
+    };
+    AgentValidation {
+        code,
+        license: None,
+        response,
+    }
+}
+
+fn agent(agent: AgentEntitlement) -> wire::Agent {
+    wire::Agent {
+        enabled: agent.is_enabled(),
+        agent_code: agent.agent_code,
+        token_limit: Some(agent.token_limit).filter(|limit| !limit.is_null()),
+        model_tier: agent.model_tier,
+    }
+}
+
 fn entitlement(entitlement: Entitlement) -> wire::Entitlement {
     wire::Entitlement {
         enabled: entitlement.is_enabled(),
@@ -281,10 +485,6 @@ fn number(value: Value) -> Option<Number> {
         Value::Number(number) => Some(number),
         _ => None,
     }
-}
-
-fn invalid_key(error: &KeyError) -> Validation {
-    refusal("INVALID_KEY", &error.to_string())
 }
 
 fn refusal(code: &'static str, message: &str) -> Validation {

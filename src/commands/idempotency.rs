@@ -2,6 +2,7 @@
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+use vinzy_events::LicenseId;
 
 use crate::ledger::Idempotency;
 
@@ -23,6 +24,18 @@ impl RequestHasher {
             key: key.to_owned(),
             request_hash: self.mac(b"request", &[operation.as_bytes(), body]),
         }
+    }
+
+    /// As [`RequestHasher::idempotency`], for whoever holds a license key: keys of one license's application
+    /// are apart from those of others, and from the vendor's, which hold no control characters.
+    pub fn idempotency_of_license(
+        &self,
+        license_id: LicenseId,
+        key: &str,
+        operation: &str,
+        body: &[u8],
+    ) -> Idempotency {
+        self.idempotency(&format!("{license_id}\u{1f}{key}"), operation, body)
     }
 
     /// Fifteen bytes that look random to whoever lacks the secret, and are the same for the same request:

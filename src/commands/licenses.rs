@@ -1,5 +1,7 @@
 //! Commands to licenses.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 use vinzy_events::customer::{Customer, CustomerError};
 use vinzy_events::key::{KeyDigest, LicenseKey};
@@ -51,7 +53,7 @@ pub struct Issued {
     /// Its id.
     pub id: LicenseId,
     /// What is true of it.
-    pub state: LicenseState,
+    pub license: License,
     /// Its key.
     pub key: LicenseKey,
 }
@@ -93,11 +95,11 @@ async fn issue_of(
         new,
     };
     match order.execute(app, operation).await? {
-        Outcome::Done((id, state)) => Ok(Issued { id, state, key }),
+        Outcome::Done((id, license)) => Ok(Issued { id, license, key }),
         Outcome::Replayed(point) => {
-            let (id, state) = as_of(app, &ledger_id, &point).await?;
+            let (id, license) = as_of(app, &ledger_id, &point).await?;
             let key = issued_key(app, id, &code, entropy).await?;
-            Ok(Issued { id, state, key })
+            Ok(Issued { id, license, key })
         }
     }
 }
@@ -108,10 +110,10 @@ pub async fn change(
     order: Order,
     id: LicenseId,
     command: LicenseCommand,
-) -> Result<LicenseState, CommandError> {
+) -> Result<License, CommandError> {
     let ledger_id = order.ledger_id.clone();
     match order.execute(app, Change { id, command }).await? {
-        Outcome::Done(state) => Ok(state),
+        Outcome::Done(license) => Ok(license),
         Outcome::Replayed(point) => Ok(as_of(app, &ledger_id, &point).await?.1),
     }
 }
@@ -123,14 +125,25 @@ pub async fn delete(app: &App, order: Order, id: LicenseId) -> Result<(), Comman
 }
 
 /// The license with an id, as of now.
-pub async fn get(app: &App, ledger_id: &str, id: LicenseId) -> Result<LicenseState, CommandError> {
-    live(
-        &app.ledgers
-            .store(ledger_id)
-            .load::<License>(&id.to_string())
-            .await?
-            .aggregate,
-    )
+pub async fn get(app: &App, ledger_id: &str, id: LicenseId) -> Result<License, CommandError> {
+    let store = app.ledgers.store(ledger_id);
+    live(store.load::<License>(&id.to_string()).await?.aggregate)
+}
+
+/// The license with an id and its product, as of now.
+pub async fn get_with_product(
+    app: &App,
+    ledger_id: &str,
+    id: LicenseId,
+) -> Result<(Arc<LicenseState>, Product), CommandError> {
+    let state = state(&get(app, ledger_id, id).await?)?;
+    let product = app
+        .ledgers
+        .store(ledger_id)
+        .load::<Product>(&state.product_id.to_string())
+        .await?
+        .aggregate;
+    Ok((state, product))
 }
 
 /// Whether there is or was a license with an id: its history outlives it.
@@ -147,10 +160,10 @@ async fn as_of(
     app: &App,
     ledger_id: &str,
     point: &StreamPoint,
-) -> Result<(LicenseId, LicenseState), CommandError> {
+) -> Result<(LicenseId, License), CommandError> {
     let license = app.ledgers.store(ledger_id).load_as_of::<License>(point).await?;
     let id = point.stream_id.parse().map_err(|_| LedgerError::Unreadable)?;
-    Ok((id, live(&license)?))
+    Ok((id, live(license)?))
 }
 
 /// The key that a license was issued with under the same order: one of the ring's versions made it.
@@ -192,7 +205,7 @@ struct Create {
 }
 
 impl Operation for Create {
-    type Output = (LicenseId, LicenseState);
+    type Output = (LicenseId, License);
     type Error = CommandError;
 
     fn needs(&self, needs: &mut Needs) {
@@ -232,27 +245,27 @@ impl Operation for Create {
         attempt.register_key(self.key_digest.as_bytes(), self.id);
         attempt.refer::<License, Product>(self.product_id);
         attempt.refer::<License, Customer>(self.new.customer_id);
-        Ok((self.id, live(&license.aggregate)?))
+        Ok((self.id, live(license.aggregate)?))
     }
 }
 
 /// Any command to one existing license that touches nothing else.
-struct Change {
-    id: LicenseId,
-    command: LicenseCommand,
+pub(super) struct Change {
+    pub(super) id: LicenseId,
+    pub(super) command: LicenseCommand,
 }
 
 impl Operation for Change {
-    type Output = LicenseState;
+    type Output = License;
     type Error = CommandError;
 
     fn needs(&self, needs: &mut Needs) {
         needs.stream::<License>(self.id);
     }
 
-    fn run(self, attempt: &mut Attempt<'_>) -> Result<LicenseState, CommandError> {
+    fn run(self, attempt: &mut Attempt<'_>) -> Result<License, CommandError> {
         let license = attempt.decide::<License>(self.id, self.command)?;
-        live(&license.aggregate)
+        live(license.aggregate)
     }
 }
 
@@ -270,7 +283,7 @@ impl Operation for Delete {
     }
 
     fn run(self, attempt: &mut Attempt<'_>) -> Result<(), CommandError> {
-        let state = live(&attempt.aggregate::<License>(self.id).aggregate)?;
+        let state = state(&attempt.aggregate::<License>(self.id).aggregate)?;
         attempt.decide::<License>(self.id, LicenseCommand::Delete)?;
         attempt.unrefer::<License, Product>(state.product_id);
         attempt.unrefer::<License, Customer>(state.customer_id);
@@ -278,9 +291,16 @@ impl Operation for Delete {
     }
 }
 
-fn live(license: &License) -> Result<LicenseState, CommandError> {
+fn live(license: License) -> Result<License, CommandError> {
+    match license.live() {
+        Some(_) => Ok(license),
+        None => Err(CommandError::License(LicenseError::NotFound)),
+    }
+}
+
+fn state(license: &License) -> Result<Arc<LicenseState>, CommandError> {
     license
-        .live()
-        .cloned()
+        .shared()
+        .filter(|state| !state.deleted)
         .ok_or(CommandError::License(LicenseError::NotFound))
 }

@@ -1,14 +1,19 @@
 //! From a request's content to a decision of the ledger: each command says what it needs, checks what
 //! spans aggregates, and lets the aggregates decide. Knows nothing of HTTP.
 
+pub mod anomalies;
 pub mod customers;
 pub mod idempotency;
 pub mod licenses;
+pub mod machines;
 pub mod products;
+pub mod usage;
 pub mod validations;
 
+use vinzy_events::anomaly::AnomalyError;
 use vinzy_events::customer::CustomerError;
 use vinzy_events::license::LicenseError;
+use vinzy_events::meter::MeterError;
 use vinzy_events::product::{ProductCode, ProductError};
 
 use std::sync::Arc;
@@ -58,6 +63,12 @@ pub enum CommandError {
     /// A license refused.
     #[error(transparent)]
     License(#[from] LicenseError),
+    /// A meter refused.
+    #[error(transparent)]
+    Meter(#[from] MeterError),
+    /// An anomaly refused.
+    #[error(transparent)]
+    Anomaly(#[from] AnomalyError),
     /// No product has this code.
     #[error("product {0} not found")]
     NoSuchProduct(ProductCode),

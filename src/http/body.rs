@@ -7,11 +7,11 @@ use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
 use serde_json::{Map, Value};
 use vinzy_events::json::{JsonError, canonical, parse_strict};
-use vinzy_events::{CustomerId, Timestamp};
+use vinzy_events::{CustomerId, Decimal, Timestamp};
 
 use super::problem::{FieldError, Problem};
 
-/// The longest body, in bytes.
+/// The longest body of most operations, in bytes.
 pub const MAX_BODY: usize = 64 * 1024;
 
 /// A request's content of type `T`, read from a JSON object.
@@ -27,6 +27,12 @@ pub struct OptionalBody<T>(pub Body<T>);
 
 /// Content that can be read from fields.
 pub trait FromFields: Sized {
+    /// The longest body, in bytes.
+    const MAX_BODY: usize = MAX_BODY;
+
+    /// The field that a bare array stands for; without one, a body must be an object.
+    const ARRAY: Option<&'static str> = None;
+
     /// Reads the content; `None` only after an error was noted in `fields`.
     fn from_fields(fields: &mut Fields) -> Option<Self>;
 }
@@ -44,6 +50,11 @@ pub trait Field: Sized {
 }
 
 impl Fields {
+    /// Whether a field is there, if only as `null`.
+    pub fn has(&self, name: &str) -> bool {
+        self.object.contains_key(name)
+    }
+
     /// A field that must be there and not be `null`.
     pub fn required<T: Field>(&mut self, name: &str) -> Option<T> {
         match self.object.remove(name) {
@@ -160,6 +171,28 @@ impl Field for Map<String, Value> {
     }
 }
 
+impl Field for Vec<Value> {
+    fn read(value: Value) -> Result<Self, String> {
+        match value {
+            Value::Array(items) => Ok(items),
+            _ => Err("must be an array".into()),
+        }
+    }
+}
+
+/// An amount: a JSON number, or the same as text.
+impl Field for Decimal {
+    fn read(value: Value) -> Result<Self, String> {
+        match value {
+            Value::Number(number) => Ok(Self::from_number(&number)),
+            Value::String(text) => text
+                .parse()
+                .map_err(|_| "must be a decimal number such as 1.5".into()),
+            _ => Err("must be a number".into()),
+        }
+    }
+}
+
 impl Field for Timestamp {
     fn read(value: Value) -> Result<Self, String> {
         let text = String::read(value)?;
@@ -179,18 +212,27 @@ impl<T: FromFields> Body<T> {
     fn read(bytes: &[u8]) -> Result<Self, Problem> {
         let value = parse_strict(bytes).map_err(json_problem)?;
         let canonical = canonical(&value);
-        let Value::Object(object) = value else {
-            return Err(Problem::field("body", "must be a JSON object"));
+        let object = match (value, T::ARRAY) {
+            (Value::Object(object), _) => object,
+            (array @ Value::Array(_), Some(name)) => Map::from_iter([(name.to_owned(), array)]),
+            _ => return Err(Problem::field("body", "must be a JSON object")),
         };
-        let mut fields = Fields {
-            object,
-            errors: vec![],
-        };
-        let content = T::from_fields(&mut fields);
-        match content {
-            Some(content) if fields.errors.is_empty() => Ok(Self { content, canonical }),
-            _ => Err(Problem::unprocessable(fields.errors)),
+        match read_fields(object) {
+            Ok(content) => Ok(Self { content, canonical }),
+            Err(errors) => Err(Problem::unprocessable(errors)),
         }
+    }
+}
+
+/// Reads content from an object that stands within a body.
+pub fn read_fields<T: FromFields>(object: Map<String, Value>) -> Result<T, Vec<FieldError>> {
+    let mut fields = Fields {
+        object,
+        errors: vec![],
+    };
+    match T::from_fields(&mut fields) {
+        Some(content) if fields.errors.is_empty() => Ok(content),
+        _ => Err(fields.errors),
     }
 }
 
@@ -201,7 +243,7 @@ impl<T: FromFields, S: Send + Sync> FromRequest<S> for Body<T> {
         if !is_json(request.headers()) {
             return Err(unsupported());
         }
-        Self::read(&bytes_of(request).await?)
+        Self::read(&bytes_of(request, T::MAX_BODY).await?)
     }
 }
 
@@ -210,7 +252,7 @@ impl<T: FromFields, S: Send + Sync> FromRequest<S> for OptionalBody<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let json = is_json(request.headers());
-        let bytes = bytes_of(request).await?;
+        let bytes = bytes_of(request, T::MAX_BODY).await?;
         if bytes.is_empty() {
             return Body::read(b"{}").map(Self);
         }
@@ -222,9 +264,9 @@ impl<T: FromFields, S: Send + Sync> FromRequest<S> for OptionalBody<T> {
     }
 }
 
-async fn bytes_of(request: Request) -> Result<Bytes, Problem> {
+async fn bytes_of(request: Request, max_body: usize) -> Result<Bytes, Problem> {
     let too_large = || {
-        let detail = format!("The body is larger than {MAX_BODY} bytes.");
+        let detail = format!("The body is larger than {max_body} bytes.");
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", detail)
     };
     let announced = request
@@ -233,11 +275,11 @@ async fn bytes_of(request: Request) -> Result<Bytes, Problem> {
         .and_then(|length| length.to_str().ok());
     if announced
         .and_then(|length| length.parse::<u64>().ok())
-        .is_some_and(|length| length > MAX_BODY as u64)
+        .is_some_and(|length| length > max_body as u64)
     {
         return Err(too_large());
     }
-    to_bytes(request.into_body(), MAX_BODY).await.map_err(|error| {
+    to_bytes(request.into_body(), max_body).await.map_err(|error| {
         let cause = std::error::Error::source(&error);
         if cause.is_some_and(<dyn std::error::Error + 'static>::is::<http_body_util::LengthLimitError>) {
             too_large()

@@ -14,6 +14,7 @@ use super::problem::Problem;
 use super::shell::RequestId;
 use crate::app::App;
 use crate::commands::{Context, Order};
+use crate::directory::Located;
 
 /// Longest `Idempotency-Key`, in characters.
 const MAX_IDEMPOTENCY_KEY: usize = 255;
@@ -96,6 +97,67 @@ impl FromRequestParts<App> for Caller<Admin> {
             idempotency: idempotency_key(parts)?,
             kind: PhantomData,
         })
+    }
+}
+
+/// Whoever calls with a license key in the body: the ledger is known once the license is found.
+pub struct Visitor {
+    request: RequestId,
+    idempotency: Option<(String, String)>,
+}
+
+impl FromRequestParts<App> for Visitor {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Problem> {
+        Ok(Self {
+            request: RequestId::of(parts),
+            idempotency: idempotency_key(parts)?,
+        })
+    }
+}
+
+impl Visitor {
+    /// The `Idempotency-Key` header.
+    pub fn idempotency_key(&self) -> Option<&str> {
+        self.idempotency.as_ref().map(|(key, _)| key.as_str())
+    }
+
+    /// The command's order, safe to repeat if the header says so.
+    pub fn order(&self, app: &App, located: &Located, canonical_body: &[u8]) -> Order {
+        let idempotency = self
+            .idempotency
+            .as_ref()
+            .map(|(key, operation)| (key.as_str(), operation.as_str()));
+        self.order_with(app, located, idempotency, canonical_body)
+    }
+
+    /// The command's order, with an idempotency key and what it is used for.
+    pub fn order_with(
+        &self,
+        app: &App,
+        located: &Located,
+        idempotency: Option<(&str, &str)>,
+        canonical_body: &[u8],
+    ) -> Order {
+        let license_id = located.license_id;
+        let context = Context {
+            actor: Actor {
+                id: license_id.to_string(),
+                kind: "license_key".into(),
+                via: "api".into(),
+            },
+            correlation_id: Some(self.request.as_str().to_owned()),
+            causation_id: None,
+        };
+        Order {
+            ledger_id: Arc::clone(&located.ledger_id),
+            context,
+            idempotency: idempotency.map(|(key, operation)| {
+                app.request_hasher
+                    .idempotency_of_license(license_id, key, operation, canonical_body)
+            }),
+        }
     }
 }
 

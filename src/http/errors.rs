@@ -1,9 +1,12 @@
 //! Every command's refusal as a problem, in one place.
 
+use vinzy_events::anomaly::AnomalyError;
 use vinzy_events::customer::CustomerError;
+use vinzy_events::entitlement::InvalidFeature;
 use vinzy_events::license::LicenseError;
+use vinzy_events::meter::MeterError;
 use vinzy_events::product::ProductError;
-use vinzy_events::{CustomerId, LicenseId, ProductId};
+use vinzy_events::{AnomalyId, CustomerId, Decimal, LicenseId, MachineId, ProductId};
 use vinzy_projections::Behind;
 
 use super::problem::Problem;
@@ -29,6 +32,30 @@ impl From<CommandError> for Problem {
             }
             CommandError::License(LicenseError::ExpiryNotInFuture { .. }) => {
                 Self::field("expires_at", "must lie in the future")
+            }
+            CommandError::License(LicenseError::Suspended) => {
+                Self::conflict("LICENSE_SUSPENDED", "The license is suspended.")
+            }
+            CommandError::License(LicenseError::Expired) => {
+                Self::conflict("LICENSE_EXPIRED", "The license has expired.")
+            }
+            CommandError::License(LicenseError::MachineLimitReached { limit }) => Self::conflict(
+                "ACTIVATION_LIMIT",
+                format!("All {limit} seats of the license are taken."),
+            ),
+            CommandError::License(LicenseError::MachineNotActivated) => MachineId::not_found(),
+            CommandError::Meter(MeterError::LimitExceeded { standing, .. }) => Self::conflict(
+                "LIMIT_EXCEEDED",
+                format!("It would pass the limit of {}.", standing.amount),
+            ),
+            CommandError::Meter(MeterError::NotPositive) => Self::field("value", "must be more than 0"),
+            CommandError::Meter(MeterError::TotalTooLarge) => Self::field(
+                "value",
+                format!("would make the total larger than {}", Decimal::max()),
+            ),
+            CommandError::Anomaly(AnomalyError::NotFound) => AnomalyId::not_found(),
+            CommandError::Anomaly(AnomalyError::AlreadyDetected) => {
+                Self::conflict("ALREADY_EXISTS", "The anomaly was noted before.")
             }
             CommandError::NoSuchProduct(code) => {
                 Self::not_found("PRODUCT_NOT_FOUND", format!("Product '{code}' not found"))
@@ -110,6 +137,13 @@ impl From<VerifyError> for Problem {
             VerifyError::Head(HeadError::Database(error)) => database(&error),
             VerifyError::Head(_) => Self::internal(&error),
         }
+    }
+}
+
+/// Only imported records can hold such features.
+impl From<InvalidFeature> for Problem {
+    fn from(error: InvalidFeature) -> Self {
+        Self::internal(&error)
     }
 }
 

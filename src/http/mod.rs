@@ -1,20 +1,26 @@
 //! The HTTP interface: one file per operation, with its request, its handler and its place in the
 //! `OpenAPI` document. Knows commands and queries; neither SQL nor the ledger.
 
+pub mod anomalies;
 pub mod audit;
 pub mod body;
 pub mod caller;
+pub mod composed;
 pub mod customers;
 pub mod errors;
 pub mod licenses;
+pub mod machines;
 pub mod openapi;
 pub mod problem;
 pub mod products;
 pub mod query;
+pub mod refusals;
 pub mod server;
 pub mod service;
 pub mod shell;
+pub mod usage;
 pub mod validate;
+pub mod validate_agent;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -49,7 +55,23 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(licenses::reinstate::handle))
         .routes(routes!(licenses::renew::handle))
         .routes(routes!(licenses::revoke::handle))
+        .routes(routes!(licenses::agents::handle))
+        .routes(routes!(machines::list::handle))
+        .routes(routes!(machines::remove::handle))
         .routes(routes!(validate::handle, validate::handle_get))
+        .routes(routes!(validate_agent::handle, validate_agent::handle_get))
+        .routes(routes!(machines::activate::handle))
+        .routes(routes!(machines::deactivate::handle))
+        .routes(routes!(machines::heartbeat::handle))
+        .routes(routes!(usage::record::handle))
+        .routes(routes!(usage::batch::handle))
+        .routes(routes!(usage::agents::handle))
+        .routes(routes!(usage::totals::handle))
+        .routes(routes!(usage::series::handle))
+        .routes(routes!(anomalies::list::handle))
+        .routes(routes!(anomalies::of_license::handle))
+        .routes(routes!(anomalies::resolve::handle))
+        .routes(routes!(composed::handle))
         .routes(routes!(audit::list::handle))
         .routes(routes!(audit::verify::handle))
         .routes(routes!(audit::ledger::handle))

@@ -125,6 +125,16 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR", detail)
     }
 
+    /// Names the kind of problem.
+    pub const fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// What is wrong, as a sentence.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// Adds a member.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {

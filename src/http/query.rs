@@ -1,5 +1,6 @@
 //! Paths and query strings: ids, filters and paging.
 
+use std::fmt::Display;
 use std::str::FromStr;
 
 use axum::extract::{FromRequestParts, OriginalUri, Path};
@@ -7,7 +8,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use vinzy_events::{CustomerId, LicenseId, ProductId};
+use vinzy_events::{AnomalyId, CustomerId, LicenseId, MachineId, ProductId};
 use vinzy_projections::{Page, PageRequest, Start};
 
 use super::problem::{FieldError, Problem};
@@ -41,6 +42,18 @@ impl Identified for LicenseId {
     }
 }
 
+impl Identified for MachineId {
+    fn not_found() -> Problem {
+        Problem::not_found("MACHINE_NOT_FOUND", "Machine not found")
+    }
+}
+
+impl Identified for AnomalyId {
+    fn not_found() -> Problem {
+        Problem::not_found("ANOMALY_NOT_FOUND", "Anomaly not found")
+    }
+}
+
 /// The id in a path.
 pub struct PathId<T>(pub T);
 
@@ -52,6 +65,22 @@ impl<T: Identified, S: Send + Sync> FromRequestParts<S> for PathId<T> {
             .await
             .map_err(|_| T::not_found())?;
         id.parse().map(Self).map_err(|_| T::not_found())
+    }
+}
+
+/// Two ids in a path, in their order.
+pub struct PathIds<A, B>(pub A, pub B);
+
+impl<A: Identified, B: Identified, S: Send + Sync> FromRequestParts<S> for PathIds<A, B> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Path((first, second)): Path<(String, String)> = Path::from_request_parts(parts, state)
+            .await
+            .map_err(|_| A::not_found())?;
+        let first = first.parse().map_err(|_| A::not_found())?;
+        let second = second.parse().map_err(|_| B::not_found())?;
+        Ok(Self(first, second))
     }
 }
 
@@ -107,6 +136,16 @@ impl Query {
 
     /// Which part of a list is asked for.
     pub fn page(&mut self) -> PageRequest {
+        self.page_by(|value| {
+            value
+                .parse::<u64>()
+                .ok()
+                .filter(|after| i64::try_from(*after).is_ok())
+        })
+    }
+
+    /// As [`Query::page`], for lists with cursors of another kind.
+    pub fn page_by<C>(&mut self, cursor: impl Fn(&str) -> Option<C>) -> PageRequest<C> {
         let in_range = |value: &str| {
             value
                 .parse()
@@ -118,13 +157,7 @@ impl Query {
             .parse("page_size", must, in_range)
             .or_else(|| self.parse("limit", must, in_range))
             .unwrap_or(DEFAULT_PAGE_SIZE);
-        let position = |value: &str| {
-            value
-                .parse::<u64>()
-                .ok()
-                .filter(|after| i64::try_from(*after).is_ok())
-        };
-        let start = match self.parse("after", "must be a cursor from the Link header", position) {
+        let start = match self.parse("after", "must be a cursor from the Link header", cursor) {
             Some(after) => Start::After(after),
             None => Start::Offset(u64::from(self.page_number() - 1) * u64::from(size)),
         };
@@ -155,10 +188,10 @@ pub struct Listed<T> {
 
 impl<T> Listed<T> {
     /// A page, with links that keep the request's other parameters.
-    pub fn new<R>(uri: &OriginalUri, page: Page<R>, wire: impl FnMut(R) -> T) -> Self {
+    pub fn new<R, C: Display>(uri: &OriginalUri, page: Page<R, C>, wire: impl FnMut(R) -> T) -> Self {
         let mut headers = HeaderMap::new();
         headers.insert("x-total-count", page.total.into());
-        let mut links = vec![link(uri, None, "first")];
+        let mut links = vec![link(uri, None::<u64>, "first")];
         links.extend(page.next.map(|after| link(uri, Some(after), "next")));
         if let Ok(links) = HeaderValue::try_from(links.join(", ")) {
             headers.insert(header::LINK, links);
@@ -176,7 +209,7 @@ impl<T: Serialize> IntoResponse for Listed<T> {
     }
 }
 
-fn link(uri: &OriginalUri, after: Option<u64>, relation: &str) -> String {
+fn link(uri: &OriginalUri, after: Option<impl Display>, relation: &str) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());
     let kept = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes())
         .filter(|(name, _)| name != "page" && name != "after");

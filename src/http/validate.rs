@@ -9,14 +9,10 @@ use vinzy_client::validation as wire;
 
 use crate::app::App;
 use crate::http::body::{Body, Fields, FromFields};
+use crate::http::machines::{FINGERPRINT, KEY};
 use crate::http::problem::{Problem, ProblemBody};
 use crate::http::query::Query;
 use crate::validation::ValidationError;
-
-/// Characters of a fingerprint.
-const FINGERPRINT: std::ops::RangeInclusive<usize> = 1..=255;
-/// Characters of a key, of which a good one has 45: what is longer is not worth a look.
-const KEY: std::ops::RangeInclusive<usize> = 0..=1_000;
 
 /// A license key, and the machine it is used on.
 pub struct Validate {

@@ -13,7 +13,8 @@ use super::head::Head;
 use super::operation::{Idempotency, LedgerError, StreamPoint};
 use crate::clock::Entropy;
 
-/// A stream gets a snapshot every so many events.
+/// A stream gets a snapshot every so many events, or every so many as its state has parts: what is written
+/// stays in proportion to the events, and so does what a cold load reads.
 const SNAPSHOT_EVERY: u64 = 100;
 
 /// A batch in the making.
@@ -81,7 +82,8 @@ impl Batch {
         }
         for (key, stream) in changes.streams {
             let (before, after) = (self.seq_before(&key), stream.seq());
-            if before / SNAPSHOT_EVERY != after / SNAPSHOT_EVERY
+            let every = SNAPSHOT_EVERY.max((stream.size() as u64).next_power_of_two());
+            if before / every != after / every
                 && let Ok(state) = stream.snapshot()
             {
                 self.rows.snapshot(&key, after, state);

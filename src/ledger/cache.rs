@@ -41,6 +41,9 @@ pub(super) trait CachedStream: Send + Sync {
 
     fn seq(&self) -> u64;
 
+    /// About how many parts the state has.
+    fn size(&self) -> usize;
+
     /// Follows an event that another node appended. One that is already contained is skipped; a gap,
     /// which the caller must answer by dropping the entry, is `false`.
     fn follow(&mut self, event: &StoredEvent) -> Result<bool, DecodeError>;
@@ -56,6 +59,10 @@ impl<A: StreamAggregate> CachedStream for Versioned<A> {
 
     fn seq(&self) -> u64 {
         self.seq
+    }
+
+    fn size(&self) -> usize {
+        self.aggregate.size()
     }
 
     fn follow(&mut self, event: &StoredEvent) -> Result<bool, DecodeError> {

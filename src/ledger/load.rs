@@ -1,5 +1,6 @@
 //! Cold loads: an aggregate from its snapshot and the events after it, through `postgres-es`.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use cqrs_es::EventEnvelope;
@@ -7,6 +8,7 @@ use cqrs_es::persist::{PersistedEventRepository, PersistenceError};
 use postgres_es::PostgresEventRepository;
 use sqlx::PgPool;
 use vinzy_events::stream::StreamAggregate;
+use vinzy_projections::event_log::{self, DecodeError, unsigned};
 
 use super::cache::Versioned;
 use super::operation::{BoxFuture, BoxedStream, LedgerError, StreamPoint};
@@ -17,6 +19,8 @@ pub(super) type StreamLoader =
 
 /// Reads the streams of one ledger.
 pub struct StreamStore {
+    pool: PgPool,
+    ledger_id: String,
     repository: PostgresEventRepository,
 }
 
@@ -26,9 +30,13 @@ impl StreamStore {
     pub fn new(pool: PgPool, ledger_id: &str) -> Self {
         let literal = ledger_id.replace('\'', "''");
         let of_ledger = |table: &str| format!("(SELECT * FROM {table} WHERE ledger_id = '{literal}') AS s");
-        let repository = PostgresEventRepository::new(pool)
+        let repository = PostgresEventRepository::new(pool.clone())
             .with_tables(&of_ledger("event_streams"), &of_ledger("snapshots"));
-        Self { repository }
+        Self {
+            pool,
+            ledger_id: ledger_id.to_owned(),
+            repository,
+        }
     }
 
     /// The aggregate with `id` as of its last event.
@@ -46,6 +54,62 @@ impl StreamStore {
             versioned.aggregate.apply(envelope.payload);
         }
         Ok(versioned)
+    }
+
+    /// The aggregates with `ids` as of their last events, in two queries however many they are. Those that
+    /// have no events are as new.
+    pub async fn load_many<A: StreamAggregate>(
+        &self,
+        ids: &[String],
+    ) -> Result<HashMap<String, Versioned<A>>, LedgerError> {
+        let snapshots = sqlx::query!(
+            "SELECT aggregate_id, last_sequence, payload FROM snapshots
+             WHERE ledger_id = $1 AND aggregate_type = $2 AND aggregate_id = ANY($3)",
+            self.ledger_id,
+            A::TYPE,
+            ids,
+        )
+        .fetch_all(&self.pool)
+        .await
+        .map_err(|error| failed(&error))?;
+        let mut loaded: HashMap<String, Versioned<A>> =
+            ids.iter().map(|id| (id.clone(), Versioned::default())).collect();
+        for row in snapshots {
+            if let Ok(aggregate) = serde_json::from_value(row.payload) {
+                let seq = unsigned(row.last_sequence);
+                loaded.insert(row.aggregate_id, Versioned { aggregate, seq });
+            }
+        }
+        let mut conn = self.pool.acquire().await.map_err(|error| failed(&error))?;
+        let after: Vec<(&str, u64)> = loaded
+            .iter()
+            .map(|(id, versioned)| (id.as_str(), versioned.seq))
+            .collect();
+        let events = event_log::events_after(&mut conn, &self.ledger_id, A::TYPE, &after)
+            .await
+            .map_err(|error| failed(&error))?;
+        for event in events {
+            let Some(versioned) = loaded.get_mut(&event.stream_id) else {
+                continue;
+            };
+            versioned
+                .aggregate
+                .apply(event.decode().map_err(|error| unreadable(&error))?);
+            versioned.seq = event.stream_seq;
+        }
+        Ok(loaded)
+    }
+
+    /// One event of a stream of aggregate `A`: what a repeated request led to.
+    pub async fn event<A: StreamAggregate>(&self, point: &StreamPoint) -> Result<A::Event, LedgerError> {
+        let mut conn = self.pool.acquire().await.map_err(|error| failed(&error))?;
+        let (id, seq) = (&point.stream_id, point.seq);
+        event_log::event_of_stream(&mut conn, &self.ledger_id, A::TYPE, id, seq)
+            .await
+            .map_err(|error| failed(&error))?
+            .ok_or(LedgerError::Unreadable)?
+            .decode()
+            .map_err(|error| unreadable(&error))
     }
 
     /// The aggregate as of an earlier event.
@@ -102,4 +166,20 @@ fn told(error: &PersistenceError) -> LedgerError {
         PersistenceError::DeserializationError(_) => LedgerError::Unreadable,
         _ => LedgerError::Unavailable,
     }
+}
+
+fn failed(error: &sqlx::Error) -> LedgerError {
+    tracing::error!(
+        error = error as &dyn std::error::Error,
+        "streams could not be loaded"
+    );
+    LedgerError::Unavailable
+}
+
+fn unreadable(error: &DecodeError) -> LedgerError {
+    tracing::error!(
+        error = error as &dyn std::error::Error,
+        "a stored event cannot be read"
+    );
+    LedgerError::Unreadable
 }

@@ -20,8 +20,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
+use vinzy_events::anomaly::Anomaly;
 use vinzy_events::customer::Customer;
 use vinzy_events::license::License;
+use vinzy_events::meter::Meter;
 use vinzy_events::product::Product;
 
 pub use attempt::{Attempt, Personal, Taken};
@@ -38,10 +40,12 @@ use writer::{Pending, Queued, Writer};
 const QUEUE: usize = 4_096;
 
 /// The types of all streams that commands write.
-const STREAM_TYPES: [&str; 3] = [
+const STREAM_TYPES: [&str; 5] = [
     <Product as cqrs_es::Aggregate>::TYPE,
     <Customer as cqrs_es::Aggregate>::TYPE,
     <License as cqrs_es::Aggregate>::TYPE,
+    <Meter as cqrs_es::Aggregate>::TYPE,
+    <Anomaly as cqrs_es::Aggregate>::TYPE,
 ];
 
 /// The ledgers of this node.

@@ -42,7 +42,7 @@ pub async fn handle(
             None => {
                 return Ok(Listed::new(
                     &uri,
-                    Page {
+                    Page::<_, u64> {
                         rows: vec![],
                         total: 0,
                         next: None,

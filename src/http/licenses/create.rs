@@ -35,7 +35,7 @@ pub async fn handle(
 ) -> Result<(StatusCode, Json<wire::IssuedLicense>), Problem> {
     let order = caller.order(&app, &body.canonical);
     let issued = licenses::issue(&app, order, body.content).await?;
-    let license = super::wire(issued.id, issued.state, app.clock.now());
+    let license = super::wire(issued.id, &issued.license, app.clock.now())?;
     let wire = wire::IssuedLicense {
         key: issued.key.as_str().to_owned(),
         license,

@@ -23,6 +23,6 @@ pub async fn handle(
     State(app): State<App>,
     PathId(id): PathId<LicenseId>,
 ) -> Result<Json<wire::License>, Problem> {
-    let state = licenses::get(&app, &caller.ledger_id, id).await?;
-    Ok(Json(super::wire(id, state, app.clock.now())))
+    let license = licenses::get(&app, &caller.ledger_id, id).await?;
+    Ok(Json(super::wire(id, &license, app.clock.now())?))
 }

@@ -42,7 +42,9 @@ pub async fn handle(
     app.in_step(licenses::NAME, &caller.ledger_id).await?;
     let now = app.clock.now();
     let page = licenses::list(&app.pool, &caller.ledger_id, &filter, now, request).await?;
-    Ok(Listed::new(&uri, page, |row| super::wire(row.id, row.state, now)))
+    Ok(Listed::new(&uri, page, |row| {
+        super::row(row.id, row.state, row.machines_used, now)
+    }))
 }
 
 fn status(text: &str) -> Option<LicenseStatus> {

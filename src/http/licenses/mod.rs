@@ -1,5 +1,6 @@
 //! `/licenses`.
 
+pub mod agents;
 pub mod create;
 pub mod delete;
 pub mod get;
@@ -13,10 +14,12 @@ pub mod update;
 use std::ops::RangeInclusive;
 
 use vinzy_client::licenses as wire;
-use vinzy_events::license::LicenseState;
+use vinzy_events::license::{License, LicenseState};
 use vinzy_events::{LicenseId, Timestamp};
 
 use super::body::{Fields, FromFields};
+use super::problem::Problem;
+use super::query::Identified;
 
 /// Days that a license can be valid.
 const DAYS: RangeInclusive<u32> = 1..=36_500;
@@ -25,7 +28,13 @@ const MACHINES: RangeInclusive<u32> = 1..=u32::MAX;
 /// Characters of a reason.
 const REASON: RangeInclusive<usize> = 0..=500;
 
-fn wire(id: LicenseId, state: LicenseState, at: Timestamp) -> wire::License {
+/// A license as of `at`.
+fn wire(id: LicenseId, license: &License, at: Timestamp) -> Result<wire::License, Problem> {
+    let state = license.live().ok_or_else(LicenseId::not_found)?;
+    Ok(row(id, state.clone(), license.machines().count(), at))
+}
+
+fn row(id: LicenseId, state: LicenseState, machines_used: u32, at: Timestamp) -> wire::License {
     wire::License {
         id: id.to_string(),
         status: state.status(at).as_str().to_owned(),
@@ -33,7 +42,7 @@ fn wire(id: LicenseId, state: LicenseState, at: Timestamp) -> wire::License {
         customer_id: state.customer_id.to_string(),
         tier: state.tier,
         machines_limit: state.machines_limit,
-        machines_used: 0,
+        machines_used,
         expires_at: state.expires_at.map(|expiry| expiry.to_string()),
         features: state.features,
         entitlements: state.entitlements,

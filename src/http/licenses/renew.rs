@@ -39,8 +39,8 @@ pub async fn handle(
     OptionalBody(body): OptionalBody<Renewal>,
 ) -> Result<Json<wire::License>, Problem> {
     let order = caller.order(&app, &body.canonical);
-    let state = licenses::change(&app, order, id, body.content.0).await?;
-    Ok(Json(super::wire(id, state, app.clock.now())))
+    let license = licenses::change(&app, order, id, body.content.0).await?;
+    Ok(Json(super::wire(id, &license, app.clock.now())?))
 }
 
 impl FromFields for Renewal {

@@ -36,6 +36,6 @@ pub async fn handle(
     let command = LicenseCommand::Revoke {
         reason: body.content.0,
     };
-    let state = licenses::change(&app, order, id, command).await?;
-    Ok(Json(super::wire(id, state, app.clock.now())))
+    let license = licenses::change(&app, order, id, command).await?;
+    Ok(Json(super::wire(id, &license, app.clock.now())?))
 }

@@ -36,8 +36,8 @@ pub async fn handle(
 ) -> Result<Json<wire::License>, Problem> {
     let order = caller.order(&app, &body.canonical);
     let command = LicenseCommand::Update(Box::new(body.content));
-    let state = licenses::change(&app, order, id, command).await?;
-    Ok(Json(super::wire(id, state, app.clock.now())))
+    let license = licenses::change(&app, order, id, command).await?;
+    Ok(Json(super::wire(id, &license, app.clock.now())?))
 }
 
 impl FromFields for UpdateLicense {

@@ -1,0 +1,43 @@
+//! `GET /anomalies`
+
+use axum::extract::{OriginalUri, State};
+use vinzy_client::anomalies as wire;
+use vinzy_events::LicenseId;
+use vinzy_projections::anomalies;
+
+use crate::app::App;
+use crate::http::caller::{Admin, Caller};
+use crate::http::problem::Problem;
+use crate::http::query::{Listed, Query};
+
+/// List anomalies, newest first.
+#[utoipa::path(
+    get, path = "/anomalies", tag = "Anomalies", operation_id = "listAnomalies",
+    params(
+        ("license_id" = Option<String>, Query, format = "uuid", description = "Only under this license."),
+        ("severity" = Option<String>, Query, description = "`medium`, `high` or `critical`."),
+        ("metric" = Option<String>, Query, description = "Only of this metric."),
+        ("resolved" = Option<bool>, Query, description = "Only those that somebody has dealt with, or nobody."),
+        ("page" = Option<u32>, Query, description = "Number of the page, from 1."),
+        ("page_size" = Option<u32>, Query, description = "1 to 100; 20 if left out."),
+        ("after" = Option<String>, Query, description = "The cursor from `Link`; goes before `page`."),
+    ),
+    responses((status = 200, description = "Anomalies, with `X-Total-Count` and `Link`", body = [wire::Anomaly])),
+    security(("apiKey" = []))
+)]
+pub async fn handle(
+    caller: Caller<Admin>,
+    State(app): State<App>,
+    uri: OriginalUri,
+    mut query: Query,
+) -> Result<Listed<wire::Anomaly>, Problem> {
+    let mut filter = super::filter(&mut query);
+    filter.license_id = query.parse("license_id", "must be a UUID", |text| {
+        text.parse::<LicenseId>().ok()
+    });
+    let request = query.page();
+    query.finish()?;
+    super::in_step(&app, &caller.ledger_id).await?;
+    let page = anomalies::list(&app.pool, &caller.ledger_id, &filter, request).await?;
+    Ok(Listed::new(&uri, page, |row| super::wire(row.state)))
+}

@@ -1,0 +1,48 @@
+//! `GET /anomalies/{license_id}`
+
+use axum::extract::{OriginalUri, State};
+use vinzy_client::anomalies as wire;
+use vinzy_events::LicenseId;
+use vinzy_projections::anomalies;
+
+use crate::app::App;
+use crate::commands::licenses;
+use crate::http::caller::{Admin, Caller};
+use crate::http::problem::Problem;
+use crate::http::query::{Identified, Listed, PathId, Query};
+
+/// List the anomalies of a license, newest first.
+///
+/// Deleted licenses keep theirs.
+#[utoipa::path(
+    get, path = "/anomalies/{license_id}", tag = "Anomalies", operation_id = "listLicenseAnomalies",
+    params(
+        ("license_id" = String, Path, format = "uuid"),
+        ("severity" = Option<String>, Query, description = "`medium`, `high` or `critical`."),
+        ("metric" = Option<String>, Query, description = "Only of this metric."),
+        ("resolved" = Option<bool>, Query, description = "Only those that somebody has dealt with, or nobody."),
+        ("page" = Option<u32>, Query, description = "Number of the page, from 1."),
+        ("page_size" = Option<u32>, Query, description = "1 to 100; 20 if left out."),
+        ("after" = Option<String>, Query, description = "The cursor from `Link`; goes before `page`."),
+    ),
+    responses((status = 200, description = "Anomalies, with `X-Total-Count` and `Link`", body = [wire::Anomaly])),
+    security(("apiKey" = []))
+)]
+pub async fn handle(
+    caller: Caller<Admin>,
+    State(app): State<App>,
+    PathId(id): PathId<LicenseId>,
+    uri: OriginalUri,
+    mut query: Query,
+) -> Result<Listed<wire::Anomaly>, Problem> {
+    let mut filter = super::filter(&mut query);
+    filter.license_id = Some(id);
+    let request = query.page();
+    query.finish()?;
+    if !licenses::exists(&app, &caller.ledger_id, id).await? {
+        return Err(LicenseId::not_found());
+    }
+    super::in_step(&app, &caller.ledger_id).await?;
+    let page = anomalies::list(&app.pool, &caller.ledger_id, &filter, request).await?;
+    Ok(Listed::new(&uri, page, |row| super::wire(row.state)))
+}

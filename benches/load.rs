@@ -15,10 +15,10 @@ mod table;
 use std::time::Duration;
 
 use clap::Parser;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use client::{Measured, drive};
-use server::{Server, validation};
+use client::{Connection, Measured, Requests, drive};
+use server::{Issued, Server, activation, thousand_uses_of, use_of, validation};
 use table::{Demand, Row, Table};
 
 /// Load benchmark: the server, and the floors it stands on.
@@ -30,6 +30,9 @@ struct Options {
     /// Connections for every row, instead of the row's own number
     #[arg(long)]
     clients: Option<usize>,
+    /// Records on the long meter
+    #[arg(long, default_value_t = 1_000_000)]
+    records: u64,
     /// Drive a server that runs already, instead of one of our own; needs --api-key
     #[arg(long, requires = "api_key")]
     base_url: Option<String>,
@@ -57,72 +60,215 @@ fn main() {
 }
 
 async fn run(options: &Options) {
-    let span = Duration::from_secs(options.seconds);
-    let connections = |own: usize| options.clients.unwrap_or(own);
     let server = match (&options.base_url, &options.api_key) {
         (Some(base), Some(key)) => Server::elsewhere(base, key),
         _ => Server::start(),
     };
-    let mut table = Table::default();
-    let licenses = prepare(&server).await;
-
-    let one = vec![validation(&licenses[0])];
-    let answer = server.once(&one[0]).await;
-    let floor = floor::Floor::start(&answer);
-    let bare = drive(&floor.address, &[validation(&licenses[0])], connections(32), span).await;
-    drop(floor);
-    table.push(Row::floor("bare axum route", connections(32), &bare));
-    let commits = match server.data_dir() {
-        Some(data_dir) => Some(floor::commits(data_dir, span).await),
-        None => None,
+    let mut bench = Bench {
+        span: Duration::from_secs(options.seconds),
+        clients: options.clients,
+        licenses: prepare(&server).await,
+        server,
+        table: Table::default(),
+        commits: None,
+        issued: 1000,
     };
-    if let Some(commits) = &commits {
-        table.push(Row::floor("INSERT … COMMIT", 1, commits));
+    bench.validations().await;
+    bench.commits().await;
+    bench.licenses().await;
+    bench.usage().await;
+    bench.long_meter(options.records).await;
+    bench.activations().await;
+    bench.table.print();
+    bench.table.write();
+    check(&bench.server, bench.issued).await;
+    bench.server.stop();
+}
+
+/// A run of the benchmark.
+struct Bench {
+    server: Server,
+    span: Duration,
+    clients: Option<usize>,
+    /// Keys of a thousand licenses.
+    licenses: Vec<String>,
+    table: Table,
+    /// What plain commits give, if the database can be reached.
+    commits: Option<Figures>,
+    /// Licenses in all.
+    issued: u64,
+}
+
+impl Bench {
+    fn connections(&self, own: usize) -> usize {
+        self.clients.unwrap_or(own)
     }
 
-    let validate = Demand {
-        floor: "bare axum route",
-        ratio: 0.4,
-        p99_ratio: Some(4.0),
-    };
-    let measured = drive(&server.address, &one, connections(32), span).await;
-    table.push(Row::demanding(
-        "POST /validate, one license",
-        connections(32),
-        &measured,
-        &bare,
-        &validate,
-    ));
-    let many: Vec<_> = licenses.iter().map(|license| validation(license)).collect();
-    let measured = drive(&server.address, &many, connections(32), span).await;
-    table.push(Row::demanding(
-        "POST /validate, 1,000 licenses",
-        connections(32),
-        &measured,
-        &bare,
-        &validate,
-    ));
-
-    let issued = drive(&server.address, &[server.issuing()], connections(128), span).await;
-    let issue = Demand {
-        floor: "INSERT … COMMIT",
-        ratio: 3.0,
-        p99_ratio: None,
-    };
-    match &commits {
-        Some(commits) => table.push(Row::demanding(
-            "POST /licenses",
-            connections(128),
-            &issued,
-            commits,
-            &issue,
-        )),
-        None => table.push(Row::floor("POST /licenses", connections(128), &issued)),
+    /// Drives the server over so many connections; a row beside plain commits.
+    async fn beside_commits(
+        &mut self,
+        path: &str,
+        connections: usize,
+        requests: Requests,
+        ratio: f64,
+        p99: Option<Duration>,
+    ) -> Figures {
+        let connections = self.connections(connections);
+        let measured = drive(&self.server.address, requests, connections, self.span).await;
+        let demand = Demand {
+            floor: "INSERT … COMMIT",
+            ratio,
+            p99_ratio: None,
+            p99,
+        };
+        self.table.push(match &self.commits {
+            Some(commits) => Row::demanding(path, connections, &measured, commits, &demand),
+            None => Row::floor(path, connections, &measured),
+        });
+        measured
     }
-    table.print();
-    table.write();
-    check(&server, licenses.len() as u64 + issued.done()).await;
-    server.stop();
+
+    async fn validations(&mut self) {
+        let one = validation(&self.licenses[0]);
+        let answer = self.server.once(&one).await;
+        let floor = floor::Floor::start(&answer);
+        let connections = self.connections(32);
+        let only = || Requests::Turns(vec![one.clone()]);
+        let bare = drive(&floor.address, only(), connections, self.span).await;
+        drop(floor);
+        self.table.push(Row::floor("bare axum route", connections, &bare));
+        let demand = Demand {
+            floor: "bare axum route",
+            ratio: 0.4,
+            p99_ratio: Some(4.0),
+            p99: None,
+        };
+        let many = self.licenses.iter().map(|license| validation(license)).collect();
+        for (path, requests) in [
+            ("POST /validate, one license", only()),
+            ("POST /validate, 1,000 licenses", Requests::Turns(many)),
+        ] {
+            let measured = drive(&self.server.address, requests, connections, self.span).await;
+            self.table
+                .push(Row::demanding(path, connections, &measured, &bare, &demand));
+        }
+    }
+
+    async fn commits(&mut self) {
+        let Some(data_dir) = self.server.data_dir() else {
+            return;
+        };
+        let commits = floor::commits(data_dir, self.span).await;
+        self.table.push(Row::floor("INSERT … COMMIT", 1, &commits));
+        self.commits = Some(commits);
+    }
+
+    async fn licenses(&mut self) {
+        let requests = Requests::Turns(vec![self.server.issuing()]);
+        let issued = self
+            .beside_commits("POST /licenses", 128, requests, 3.0, None)
+            .await;
+        self.issued += issued.done();
+    }
+
+    async fn usage(&mut self) {
+        let license = self.server.issue_unlimited().await;
+        self.issued += 1;
+        let p99 = Some(Duration::from_millis(50));
+        let one = Requests::Turns(vec![use_of(&license.key, "calls", None)]);
+        let mut done = self
+            .beside_commits("POST /usage/record, one license", 64, one, 5.0, p99)
+            .await
+            .done();
+        let key = license.key.clone();
+        let keyed = Requests::Made(Box::new(move |client, number| {
+            use_of(&key, "calls", Some(&format!("{client}-{number}")))
+        }));
+        done += self
+            .beside_commits("POST /usage/record, idempotency keys", 64, keyed, 5.0, p99)
+            .await
+            .done();
+        self.expect_total(&license, "calls", done).await;
+        let many = self
+            .licenses
+            .iter()
+            .map(|key| use_of(key, "calls", None))
+            .collect();
+        self.beside_commits(
+            "POST /usage/record, 1,000 licenses",
+            64,
+            Requests::Turns(many),
+            5.0,
+            p99,
+        )
+        .await;
+    }
+
+    /// What one record costs on a new meter, and on the same one after many.
+    async fn long_meter(&mut self, records: u64) {
+        let license = self.server.issue_unlimited().await;
+        self.issued += 1;
+        let single = || Requests::Turns(vec![use_of(&license.key, "long", None)]);
+        let first = drive(&self.server.address, single(), 1, self.span).await;
+        self.table
+            .push(Row::floor("POST /usage/record, a new meter", 1, &first));
+        let batch = thousand_uses_of(&license.key, "long");
+        let filling = (0..8).map(|_| async {
+            let mut connection = Connection::open(&self.server.address).await;
+            for _ in 0..records / 8_000 {
+                let (status, answer) = connection.exchange(&batch).await;
+                assert_eq!(status, 200, "{}", String::from_utf8_lossy(answer));
+            }
+        });
+        let start = std::time::Instant::now();
+        futures::future::join_all(filling).await;
+        let filled = records / 8_000 * 8_000;
+        println!(
+            "{filled} records in batches of 1,000 over 8 connections: {:.0}/s",
+            Duration::from_secs(filled).as_secs_f64() / start.elapsed().as_secs_f64()
+        );
+        // What is read from them has caught up before the figures count.
+        self.expect_total(&license, "long", first.done() + filled).await;
+        let after = drive(&self.server.address, single(), 1, self.span).await;
+        self.table.push(Row::costing(
+            &format!("POST /usage/record, after {filled}"),
+            &after,
+            ("a new meter", &first),
+            1.2,
+        ));
+        self.expect_total(&license, "long", first.done() + filled + after.done())
+            .await;
+    }
+
+    async fn activations(&mut self) {
+        let license = self.server.issue_unlimited().await;
+        self.issued += 1;
+        let key = license.key.clone();
+        let fresh = Requests::Made(Box::new(move |client, number| {
+            activation(&key, &format!("machine-{client}-{number}"))
+        }));
+        let done = self
+            .beside_commits("POST /activate, one license", 64, fresh, 4.0, None)
+            .await
+            .done();
+        let path = format!("/licenses/{}/machines?page_size=1", license.id);
+        let (_, total) = self.server.get_patiently(&path).await;
+        assert_eq!(total, done, "machines acknowledged, and listed");
+    }
+
+    /// Everything that was acknowledged is counted, once.
+    async fn expect_total(&self, license: &Issued, metric: &str, done: u64) {
+        let (totals, _) = self.server.get_patiently(&format!("/usage/{}", license.id)).await;
+        let total = totals
+            .as_array()
+            .and_then(|totals| totals.iter().find(|total| total["metric"] == metric))
+            .expect("it was recorded");
+        assert_eq!(
+            total["total_value"].as_u64(),
+            Some(done),
+            "records acknowledged, and counted"
+        );
+    }
 }
 
 /// A product, a customer and a thousand licenses; gives their keys.
@@ -139,23 +285,18 @@ async fn prepare(server: &Server) -> Vec<String> {
     server.remember_customer(customer["id"].as_str().expect("a customer has an id"));
     let mut keys = Vec::with_capacity(1000);
     for _ in 0..20 {
-        let issuing = (0..50).map(|_| server.post_prepared());
-        let issued: Vec<Value> = futures::future::join_all(issuing).await;
-        keys.extend(
-            issued
-                .iter()
-                .map(|license| license["key"].as_str().expect("shown once").to_owned()),
-        );
+        let issuing = (0..50).map(|_| server.issue_unlimited());
+        let issued = futures::future::join_all(issuing).await;
+        keys.extend(issued.into_iter().map(|license| license.key));
     }
     keys
 }
 
 /// Whatever the speed: the ledger verifies, and nothing acknowledged is missing.
 async fn check(server: &Server, issued: u64) {
-    let report = server.get("/ledger/verify").await;
-    let (body, _) = report;
+    let (body, _) = server.get("/ledger/verify").await;
     assert_eq!(body["valid"], true, "{body}");
-    let (_, total) = server.get("/licenses?page_size=1").await;
+    let (_, total) = server.get_patiently("/licenses?page_size=1").await;
     println!(
         "\nledger verified: {} events; {issued} licenses acknowledged, {total} listed",
         body["events_checked"]

@@ -1,5 +1,6 @@
 //! A lean HTTP/1.1 client: prebuilt requests, keep-alive, no more parsing than needed.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -59,14 +60,26 @@ impl Measured {
     }
 }
 
-/// Sends `requests` by turns over so many connections for `span`, each waiting for its answer.
-pub(crate) async fn drive(
-    address: &str,
-    requests: &[Vec<u8>],
-    connections: usize,
-    span: Duration,
-) -> Measured {
-    let requests = Arc::new(requests.to_vec());
+/// What clients send.
+pub(crate) enum Requests {
+    /// These by turns, each client beginning elsewhere.
+    Turns(Vec<Vec<u8>>),
+    /// The n-th request of a client: every one another.
+    Made(Box<dyn Fn(usize, usize) -> Vec<u8> + Send + Sync>),
+}
+
+impl Requests {
+    fn get(&self, client: usize, number: usize) -> Cow<'_, [u8]> {
+        match self {
+            Self::Turns(requests) => Cow::Borrowed(&requests[(client * 31 + number) % requests.len()]),
+            Self::Made(make) => Cow::Owned(make(client, number)),
+        }
+    }
+}
+
+/// Sends requests over so many connections for `span`, each waiting for its answer.
+pub(crate) async fn drive(address: &str, requests: Requests, connections: usize, span: Duration) -> Measured {
+    let requests = Arc::new(requests);
     let start = Instant::now();
     let clients = (0..connections).map(|number| {
         let (address, requests) = (address.to_owned(), Arc::clone(&requests));
@@ -81,27 +94,27 @@ pub(crate) async fn drive(
 
 async fn client(
     address: &str,
-    requests: &[Vec<u8>],
+    requests: &Requests,
     number: usize,
     start: Instant,
     span: Duration,
 ) -> Measured {
     let mut connection = Connection::open(address).await;
     let mut measured = Measured::new(span);
-    let mut next = number * 31;
-    loop {
+    for next in 0.. {
+        let request = requests.get(number, next);
         let sent = Instant::now();
         if sent >= start + WARM_UP + span {
-            return measured;
+            break;
         }
-        let (status, _) = connection.exchange(&requests[next % requests.len()]).await;
-        next += 1;
+        let (status, _) = connection.exchange(&request).await;
         match (status, sent >= start + WARM_UP) {
             (400.., _) => measured.errors += 1,
             (_, true) => measured.note(sent.elapsed()),
             (_, false) => measured.warm_up += 1,
         }
     }
+    measured
 }
 
 /// One connection.

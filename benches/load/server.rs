@@ -17,6 +17,12 @@ pub(crate) struct Server {
     own: Option<Own>,
 }
 
+/// A license.
+pub(crate) struct Issued {
+    pub(crate) id: String,
+    pub(crate) key: String,
+}
+
 /// A server that was started here.
 struct Own {
     child: Child,
@@ -109,8 +115,16 @@ impl Server {
         )
     }
 
-    pub(crate) async fn post_prepared(&self) -> Value {
-        body_of(&self.once(&self.issuing()).await)
+    /// Issues a license without a machine limit.
+    pub(crate) async fn issue_unlimited(&self) -> Issued {
+        let customer = self.customer.get().expect("remembered");
+        let body = json!({"product_code": "PRD", "customer_id": customer, "machines_limit": null});
+        let license = self.post("/licenses", &body).await;
+        let text = |member: &str| license[member].as_str().expect("shown at creation").to_owned();
+        Issued {
+            id: text("id"),
+            key: text("key"),
+        }
     }
 
     /// The body, and `X-Total-Count`.
@@ -122,6 +136,19 @@ impl Server {
             .find_map(|line| line.strip_prefix("x-total-count: "))
             .and_then(|text| text.parse().ok());
         (body_of(&answer), total.unwrap_or(0))
+    }
+
+    /// As [`Server::get`], as soon as read models have caught up with the load.
+    pub(crate) async fn get_patiently(&self, path: &str) -> (Value, u64) {
+        let mut connection = Connection::open(&self.address).await;
+        let asking = request("GET", path, Some(&self.key), None);
+        for _ in 0..60 {
+            let (status, _) = connection.exchange(&asking).await;
+            if status != 503 {
+                break;
+            }
+        }
+        self.get(path).await
     }
 
     /// Ends it as an operator would.
@@ -136,6 +163,29 @@ impl Drop for Own {
         let _ = Command::new("kill").arg(self.child.id().to_string()).status();
         let _ = self.child.wait();
     }
+}
+
+/// A request that records a use of 1, with an idempotency key if one is given.
+pub(crate) fn use_of(license_key: &str, metric: &str, idempotency_key: Option<&str>) -> Vec<u8> {
+    let mut body = json!({"key": license_key, "metric": metric, "value": 1});
+    if let Some(key) = idempotency_key {
+        body["idempotency_key"] = key.into();
+    }
+    request("POST", "/usage/record", None, Some(&body.to_string()))
+}
+
+/// A request that records a use of 1 a thousand times.
+pub(crate) fn thousand_uses_of(license_key: &str, metric: &str) -> Vec<u8> {
+    let records = vec![json!({"metric": metric, "value": 1}); 1000];
+    let body = json!({"key": license_key, "records": records}).to_string();
+    request("POST", "/usage/batch", None, Some(&body))
+}
+
+/// A request that activates a machine.
+pub(crate) fn activation(license_key: &str, fingerprint: &str) -> Vec<u8> {
+    let body =
+        json!({"key": license_key, "fingerprint": fingerprint, "hostname": "bench", "platform": "linux"});
+    request("POST", "/activate", None, Some(&body.to_string()))
 }
 
 /// A request that validates a license key.

@@ -1,5 +1,7 @@
 //! The figures as a table and as JSON.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use super::Figures;
@@ -12,6 +14,8 @@ pub(crate) struct Demand {
     pub(crate) ratio: f64,
     /// At most so many times its p99.
     pub(crate) p99_ratio: Option<f64>,
+    /// At most this p99.
+    pub(crate) p99: Option<Duration>,
 }
 
 #[derive(Serialize)]
@@ -57,17 +61,35 @@ impl Row {
         let of_floor = figures.per_second() / floor.per_second();
         let p99_of_floor = figures.p99() as f64 / floor.p99() as f64;
         let fast = of_floor >= demand.ratio && figures.errors == 0;
-        let steady = demand.p99_ratio.is_none_or(|limit| p99_of_floor <= limit);
-        let p99 = demand
-            .p99_ratio
-            .map(|limit| format!(", p99 ≤ {limit} ×"))
-            .unwrap_or_default();
+        let steady = demand.p99_ratio.is_none_or(|limit| p99_of_floor <= limit)
+            && demand
+                .p99
+                .is_none_or(|limit| u128::from(figures.p99()) <= limit.as_micros());
+        let p99 = match (demand.p99_ratio, demand.p99) {
+            (Some(limit), _) => format!(", p99 ≤ {limit} ×"),
+            (None, Some(limit)) => format!(", p99 ≤ {} ms", limit.as_millis()),
+            (None, None) => String::new(),
+        };
         Self {
             of_floor: Some(of_floor),
             p99_of_floor: demand.p99_ratio.map(|_| p99_of_floor),
             demanded: Some(format!("≥ {} × {}{p99}", demand.ratio, demand.floor)),
             holds: Some(fast && steady),
             ..Self::floor(path, connections, figures)
+        }
+    }
+
+    /// A row that may cost at most so many times what another costs: by the median, one request at a time.
+    #[expect(clippy::cast_precision_loss, reason = "a ratio is shown with few digits")]
+    pub(crate) fn costing(path: &str, figures: &Figures, before: (&str, &Figures), limit: f64) -> Self {
+        let (name, before) = before;
+        let median = |figures: &Figures| figures.latencies.value_at_quantile(0.5) as f64;
+        let cost = median(figures) / median(before);
+        Self {
+            of_floor: Some(cost),
+            demanded: Some(format!("median ≤ {limit} × {name}")),
+            holds: Some(cost <= limit && figures.errors == 0),
+            ..Self::floor(path, 1, figures)
         }
     }
 }
@@ -84,7 +106,7 @@ impl Table {
 
     pub(crate) fn print(&self) {
         println!(
-            "\n{:<32} {:>5} {:>9} {:>9} {:>9} {:>9} {:>6} {:>7} {:>7}  demanded",
+            "\n{:<44} {:>5} {:>9} {:>9} {:>9} {:>9} {:>6} {:>7} {:>7}  demanded",
             "path", "conns", "per s", "p50 µs", "p99 µs", "max µs", "errors", "ratio", "p99"
         );
         for row in &self.rows {
@@ -95,7 +117,7 @@ impl Table {
                 None => "",
             };
             println!(
-                "{:<32} {:>5} {:>9.0} {:>9} {:>9} {:>9} {:>6} {:>7} {:>7}  {} {verdict}",
+                "{:<44} {:>5} {:>9.0} {:>9} {:>9} {:>9} {:>6} {:>7} {:>7}  {} {verdict}",
                 row.path,
                 row.connections,
                 row.per_second,

@@ -122,9 +122,23 @@ impl Client {
         send(self.authorized(Method::DELETE, path)).await
     }
 
+    /// As an application asks: without an API key.
+    pub(crate) async fn ask(&self, path: &str, body: &Value) -> Answer {
+        send(self.request(Method::POST, path).json(body)).await
+    }
+
+    pub(crate) async fn activate(&self, key: &Value, fingerprint: &str) -> Value {
+        let body = serde_json::json!({"key": key, "fingerprint": fingerprint});
+        self.ask("/activate", &body).await.expect(200)
+    }
+
+    pub(crate) async fn use_of(&self, key: &Value, metric: &str, value: impl Into<Value>) -> Value {
+        let body = serde_json::json!({"key": key, "metric": metric, "value": value.into()});
+        self.ask("/usage/record", &body).await.expect(200)
+    }
+
     pub(crate) async fn validate(&self, key: &Value) -> Value {
-        let body = serde_json::json!({ "key": key });
-        send(self.request(Method::POST, "/validate").json(&body))
+        self.ask("/validate", &serde_json::json!({ "key": key }))
             .await
             .expect(200)
     }

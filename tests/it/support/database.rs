@@ -69,8 +69,17 @@ pub(crate) struct TestDatabase {
 impl TestDatabase {
     pub(crate) async fn create() -> Self {
         TEMPLATE_MADE.get_or_init(make_template).await;
+        Self::from_template(TEMPLATE).await
+    }
+
+    /// A copy of another that nobody is connected to.
+    pub(crate) async fn copy_of(other: &Self) -> Self {
+        Self::from_template(&other.name).await
+    }
+
+    async fn from_template(template: &str) -> Self {
         let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
-        administer(&format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE}")).await;
+        administer(&format!("CREATE DATABASE {name} TEMPLATE {template}")).await;
         Self { name }
     }
 

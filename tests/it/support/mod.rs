@@ -5,6 +5,7 @@ pub(crate) mod client;
 pub(crate) mod database;
 pub(crate) mod node;
 
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -12,8 +13,12 @@ use vinzy_engine::app::{App, DEFAULT_LEDGER, connect};
 use vinzy_engine::clock::{Clock, Entropy};
 use vinzy_engine::config::{SecretConfig, ServerConfig, ValidationAudit};
 use vinzy_engine::http;
+use vinzy_engine::processes::anomaly_detection;
 use vinzy_engine::secrets::Secrets;
 use vinzy_events::Timestamp;
+use vinzy_events::anomaly::detection;
+use vinzy_events::meter::MeterEvent;
+use vinzy_projections::event_log;
 
 use client::Client;
 use database::TestDatabase;
@@ -162,10 +167,61 @@ impl TestApp {
     }
 }
 
-/// Verifies the ledger and compares every read model with its rebuild.
+/// Compares the anomalies of a ledger with those that its records imply: each was found once, and of what the
+/// process has dealt with none is missing. Gives their number.
+pub(crate) async fn check_anomalies(pool: &sqlx::PgPool) -> u64 {
+    let mut conn = pool.acquire().await.unwrap();
+    let dealt_with: Option<i64> = sqlx::query_scalar(
+        "SELECT position FROM projection_checkpoints WHERE ledger_id = $1 AND projection = $2",
+    )
+    .bind(DEFAULT_LEDGER)
+    .bind(anomaly_detection::NAME)
+    .fetch_optional(&mut *conn)
+    .await
+    .unwrap();
+    let span = event_log::Span {
+        ledger_id: DEFAULT_LEDGER,
+        from: 0,
+        to: u64::MAX,
+        stream_types: &["meter", "anomaly"],
+        limit: u32::MAX,
+    };
+    let (mut windows, mut implied, mut found) = (HashMap::new(), BTreeMap::new(), BTreeSet::new());
+    for event in event_log::read(&mut conn, span).await.unwrap() {
+        if event.stream_type == "meter" {
+            let MeterEvent::Recorded(usage) = event.decode().unwrap();
+            let window: &mut Vec<f64> = windows.entry(event.stream_id.clone()).or_default();
+            let start = window.len().saturating_sub(detection::WINDOW);
+            if detection::detect_in(&window[start..], usage.value.to_f64()).is_some() {
+                implied.insert(event.event_id.to_string(), event.position);
+            }
+            window.push(usage.value.to_f64());
+        } else if event.event_type == "anomaly.detected" {
+            let cause = event.parse_leaf().unwrap().payload["usage_event_id"]
+                .as_str()
+                .unwrap()
+                .to_owned();
+            assert!(implied.contains_key(&cause), "{cause} does not stand out");
+            assert!(found.insert(cause), "an anomaly was found twice");
+        }
+    }
+    let dealt_with = u64::try_from(dealt_with.unwrap_or(0)).unwrap();
+    for (cause, position) in implied {
+        assert!(
+            position >= dealt_with || found.contains(&cause),
+            "the anomaly of {cause} at {position} was lost"
+        );
+    }
+    found.len() as u64
+}
+
+/// Verifies the ledger, compares every read model with its rebuild, and anomalies with their causes.
 pub(crate) async fn check_everything(database: &TestDatabase) {
     let pool = connect(database.options(), 4).await.unwrap();
-    let runner = vinzy_projections::Runner::start(pool.clone(), vinzy_projections::all());
+    let mut runner = vinzy_projections::Runner::new(pool.clone());
+    for projection in vinzy_projections::all() {
+        runner.start(projection);
+    }
     for projection in vinzy_projections::all() {
         let wait = runner.follower();
         wait.wait(projection.name(), DEFAULT_LEDGER, Duration::from_mins(1))
@@ -191,6 +247,7 @@ pub(crate) async fn check_everything(database: &TestDatabase) {
         );
     }
     drop(conn);
+    check_anomalies(&pool).await;
     pool.close().await;
 }
 

@@ -27,8 +27,12 @@ pub trait StreamEvent: DomainEvent {
     /// The payload as it stands in the leaf.
     fn payload(&self) -> Value;
 
-    /// Reads a stored payload of any version up to the newest.
-    fn from_stored(type_name: &str, type_version: u32, payload: Value) -> Result<Self, UnreadableEvent>;
+    /// Reads a stored payload of any version up to the newest: as a value, or as raw JSON, which is cheaper.
+    fn from_stored<'de, D: Deserializer<'de, Error = serde_json::Error>>(
+        type_name: &str,
+        type_version: u32,
+        payload: D,
+    ) -> Result<Self, UnreadableEvent>;
 }
 
 /// An aggregate whose decisions are pure: what a command leads to depends on the state, the command and
@@ -148,10 +152,10 @@ macro_rules! stream_events {
                 }
             }
 
-            fn from_stored(
+            fn from_stored<'de, D: serde::Deserializer<'de, Error = serde_json::Error>>(
                 type_name: &str,
                 type_version: u32,
-                payload: serde_json::Value,
+                payload: D,
             ) -> Result<Self, $crate::stream::UnreadableEvent> {
                 let unreadable = |source| $crate::stream::UnreadableEvent {
                     type_name: type_name.to_owned(),
@@ -159,7 +163,7 @@ macro_rules! stream_events {
                     source,
                 };
                 match type_name {
-                    $( $type_name if (1..=$version).contains(&type_version) => serde_json::from_value(payload)
+                    $( $type_name if (1..=$version).contains(&type_version) => serde::Deserialize::deserialize(payload)
                         .map(Self::$variant)
                         .map_err(|error| unreadable(Some(error))), )+
                     _ => Err(unreadable(None)),

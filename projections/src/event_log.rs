@@ -2,7 +2,7 @@
 
 use sqlx::PgConnection;
 use uuid::Uuid;
-use vinzy_events::ledger::{Hash, Leaf, LeafError, StoredColumns};
+use vinzy_events::ledger::{Hash, Leaf, LeafContent, LeafError, StoredColumns};
 use vinzy_events::stream::{StreamEvent, UnreadableEvent};
 use vinzy_events::{LicenseId, Timestamp};
 
@@ -52,7 +52,7 @@ impl StoredEvent {
 
     /// The event as one of stream `E`.
     pub fn decode<E: StreamEvent>(&self) -> Result<E, DecodeError> {
-        let leaf = self.parse_leaf()?;
+        let leaf = LeafContent::parse(&self.leaf)?;
         Ok(E::from_stored(&leaf.event_type, leaf.type_ver, leaf.payload)?)
     }
 
@@ -148,8 +148,11 @@ pub async fn events_before(
         "SELECT e.position, e.event_id, e.stream_type, e.stream_id, e.stream_seq, e.event_type, e.type_ver,
                 e.recorded_at, e.license_id, e.event_hash, e.leaf
          FROM unnest($3::text[], $4::bigint[]) AS x(stream_id, seq)
-         JOIN events e ON e.ledger_id = $1 AND e.stream_type = $2 AND e.stream_id = x.stream_id
-                      AND e.stream_seq >= x.seq - $5 AND e.stream_seq < x.seq
+         CROSS JOIN LATERAL (SELECT * FROM events
+                             WHERE ledger_id = $1 AND stream_type = $2 AND stream_id = x.stream_id
+                               AND stream_seq >= x.seq - $5 AND stream_seq < x.seq
+                             ORDER BY stream_seq
+                             OFFSET 0) e
          ORDER BY e.stream_id, e.stream_seq",
         ledger_id,
         stream_type,
@@ -175,8 +178,11 @@ pub async fn events_after(
         "SELECT e.position, e.event_id, e.stream_type, e.stream_id, e.stream_seq, e.event_type, e.type_ver,
                 e.recorded_at, e.license_id, e.event_hash, e.leaf
          FROM unnest($3::text[], $4::bigint[]) AS x(stream_id, seq)
-         JOIN events e ON e.ledger_id = $1 AND e.stream_type = $2 AND e.stream_id = x.stream_id
-                      AND e.stream_seq > x.seq
+         CROSS JOIN LATERAL (SELECT * FROM events
+                             WHERE ledger_id = $1 AND stream_type = $2 AND stream_id = x.stream_id
+                               AND stream_seq > x.seq
+                             ORDER BY stream_seq
+                             OFFSET 0) e
          ORDER BY e.stream_id, e.stream_seq",
         ledger_id,
         stream_type,

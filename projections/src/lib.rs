@@ -14,6 +14,7 @@ pub mod products;
 mod progress;
 pub mod projection;
 pub mod rebuild;
+mod recent;
 mod rows;
 mod runner;
 pub mod usage;

@@ -12,14 +12,15 @@ use tracing::{error, warn};
 
 use crate::event_log::{self, Span, signed, unsigned};
 use crate::progress::Progress;
-use crate::{ApplyError, Behind, Projection};
+use crate::recent::{Recent, Remembered};
+use crate::{ApplyError, Behind, Projection, StoredEvent};
 
 /// Events per transaction.
-const BATCH: u32 = 1_000;
+const BATCH: u32 = 2_500;
 /// How long a worker sleeps when nobody wakes it: finds what other nodes appended unheard.
 const IDLE: Duration = Duration::from_millis(500);
 /// How long a worker lets events gather when nobody waits for it: larger batches cost less each.
-const GATHER: Duration = Duration::from_millis(100);
+const GATHER: Duration = Duration::from_millis(300);
 /// How long it waits after the database failed.
 const RETRY: Duration = Duration::from_millis(250);
 
@@ -33,6 +34,7 @@ pub struct Runner {
 
 struct Shared {
     progress: Progress,
+    recent: Recent,
     /// There are new events.
     wake: Notify,
     /// Somebody waits for them.
@@ -51,6 +53,7 @@ impl Runner {
     pub fn new(pool: PgPool) -> Self {
         let shared = Arc::new(Shared {
             progress: Progress::default(),
+            recent: Recent::default(),
             wake: Notify::new(),
             hurry: Notify::new(),
         });
@@ -85,8 +88,9 @@ impl Runner {
 }
 
 impl Follower {
-    /// Tells the workers that there are new events.
-    pub fn wake(&self) {
+    /// Tells the workers that `events` were committed: neighbours, in order.
+    pub fn committed(&self, ledger_id: &str, events: &[StoredEvent]) {
+        self.shared.recent.push(ledger_id, events);
         self.shared.wake.notify_waiters();
     }
 
@@ -121,7 +125,7 @@ async fn run(
         tokio::pin!(woken, hurried);
         woken.as_mut().enable();
         hurried.as_mut().enable();
-        let pause = match advance_all(&pool, projection.as_ref(), &shared.progress).await {
+        let pause = match advance_all(&pool, projection.as_ref(), &shared).await {
             Ok(()) => IDLE,
             Err(cause) => {
                 warn!(
@@ -146,11 +150,7 @@ async fn run(
     }
 }
 
-async fn advance_all(
-    pool: &PgPool,
-    projection: &dyn Projection,
-    progress: &Progress,
-) -> Result<(), ApplyError> {
+async fn advance_all(pool: &PgPool, projection: &dyn Projection, shared: &Shared) -> Result<(), ApplyError> {
     let behind = sqlx::query_scalar!(
         "SELECT l.ledger_id
          FROM ledgers l
@@ -162,7 +162,7 @@ async fn advance_all(
     .await?;
     for ledger_id in behind {
         let mut conn = pool.acquire().await?;
-        while let Step::More = advance(&mut conn, projection, &ledger_id, progress).await? {}
+        while let Step::More = advance(&mut conn, projection, &ledger_id, shared).await? {}
     }
     Ok(())
 }
@@ -178,7 +178,7 @@ async fn advance(
     conn: &mut PgConnection,
     projection: &dyn Projection,
     ledger_id: &str,
-    progress: &Progress,
+    shared: &Shared,
 ) -> Result<Step, ApplyError> {
     let mut tx = conn.begin().await?;
     // A crash may lose the newest of these transactions, rows and checkpoint alike: they are made again.
@@ -188,20 +188,7 @@ async fn advance(
     let Some(from) = lock_checkpoint(&mut tx, projection.name(), ledger_id).await? else {
         return Ok(Step::Done);
     };
-    let size = event_log::size(&mut tx, ledger_id).await?;
-    let span = Span {
-        ledger_id,
-        from,
-        to: size,
-        stream_types: projection.stream_types(),
-        limit: BATCH,
-    };
-    let events = event_log::read(&mut tx, span).await?;
-    let full = events.len() == usize::try_from(BATCH).unwrap_or(usize::MAX);
-    let to = events
-        .last()
-        .filter(|_| full)
-        .map_or(size, |event| event.position + 1);
+    let (events, to, more) = read(&mut tx, projection, ledger_id, from, &shared.recent).await?;
     match projection.apply(&mut tx, ledger_id, &events).await {
         Ok(()) => {}
         Err(poison @ ApplyError::Poison { .. }) => {
@@ -220,11 +207,42 @@ async fn advance(
     .execute(&mut *tx)
     .await?;
     tx.commit().await?;
-    progress.reached(projection.name(), ledger_id, to);
-    Ok(if full { Step::More } else { Step::Done })
+    shared.progress.reached(projection.name(), ledger_id, to);
+    Ok(if more { Step::More } else { Step::Done })
 }
 
-/// The checkpoint, locked against the same projection on other nodes; `None` when it is parked.
+/// A batch of events from a position on, out of memory if they are there; the position that comes after what
+/// was looked at; and whether there is more.
+async fn read(
+    conn: &mut PgConnection,
+    projection: &dyn Projection,
+    ledger_id: &str,
+    from: u64,
+    recent: &Recent,
+) -> sqlx::Result<(Vec<StoredEvent>, u64, bool)> {
+    let size = event_log::size(conn, ledger_id).await?;
+    let limit = usize::try_from(BATCH).unwrap_or(usize::MAX);
+    if let Some(Remembered { events, to }) = recent.since(ledger_id, from, projection.stream_types(), limit) {
+        return Ok((events, to, to < size));
+    }
+    let span = Span {
+        ledger_id,
+        from,
+        to: size,
+        stream_types: projection.stream_types(),
+        limit: BATCH,
+    };
+    let events = event_log::read(conn, span).await?;
+    let full = events.len() == limit;
+    let to = events
+        .last()
+        .filter(|_| full)
+        .map_or(size, |event| event.position + 1);
+    Ok((events, to, full))
+}
+
+/// The checkpoint, locked against the same projection on other nodes; `None` when it is parked, or when
+/// another node is at work: waiting for that one would only hold a connection.
 async fn lock_checkpoint(
     conn: &mut PgConnection,
     projection: &str,
@@ -254,7 +272,7 @@ async fn lock_existing(
     let row = sqlx::query!(
         "SELECT position, parked_reason FROM projection_checkpoints
          WHERE ledger_id = $1 AND projection = $2
-         FOR UPDATE",
+         FOR UPDATE SKIP LOCKED",
         ledger_id,
         projection,
     )

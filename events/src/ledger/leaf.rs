@@ -1,9 +1,11 @@
 //! One event as the exact bytes that are stored and hashed: JSON in RFC 8785 form.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::Hash;
 use crate::json::{write_canonical, write_string};
@@ -43,6 +45,26 @@ pub struct Leaf {
     /// Version of the leaf's own shape.
     #[serde(rename = "v")]
     pub version: LeafVersion,
+}
+
+/// What happened, out of a leaf of which nothing else is wanted: much cheaper than all of it.
+#[derive(Debug, Deserialize)]
+pub struct LeafContent<'a> {
+    /// What happened.
+    #[serde(borrow)]
+    pub payload: &'a RawValue,
+    /// What kind of event.
+    #[serde(rename = "type", borrow)]
+    pub event_type: Cow<'a, str>,
+    /// Version of the payload's shape.
+    pub type_ver: u32,
+}
+
+impl<'a> LeafContent<'a> {
+    /// Reads stored bytes. What is not wanted is not checked.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, LeafError> {
+        Ok(serde_json::from_slice(bytes)?)
+    }
 }
 
 /// Version of the leaf's own shape: there is one so far.

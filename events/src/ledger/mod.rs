@@ -10,7 +10,7 @@ mod verifier;
 
 pub use checkpoint::{Checkpoint, CheckpointError, VerifierKey};
 pub use hash::{Hash, InvalidHash, event_hash};
-pub use leaf::{Actor, Leaf, LeafError, LeafVersion, MAX_LEAF, Meta, SealedField, StreamRef};
+pub use leaf::{Actor, Leaf, LeafContent, LeafError, LeafVersion, MAX_LEAF, Meta, SealedField, StreamRef};
 pub use merkle::{Frontier, FrontierError, node_hash, root_of};
 pub use verifier::{ChainVerifier, EventCatalog, Finding, Head, Problem, StoredColumns, VerifiedEvent};
 

@@ -34,8 +34,12 @@ pub const DEFAULT_LEDGER: &str = "default";
 /// How long a query waits for its read model.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A session that holds the ledger's lock and falls silent must not hold it for ever.
-const SESSION: [(&str, &str); 1] = [("idle_in_transaction_session_timeout", "30s")];
+/// A session that holds the ledger's lock and falls silent must not hold it for ever. And plans are made when
+/// tables are new and small, and kept while they grow: none may read a whole table where an index serves.
+const SESSION: [(&str, &str); 2] = [
+    ("idle_in_transaction_session_timeout", "30s"),
+    ("enable_seqscan", "off"),
+];
 
 /// The migrations, as they are in the program.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
@@ -110,6 +114,9 @@ pub enum StartError {
     /// The ledger cannot be opened.
     #[error(transparent)]
     Ledger(#[from] OpenError),
+    /// The operating system gives no thread to the ledgers' writers.
+    #[error("no thread for the ledgers: {0}")]
+    Thread(#[from] std::io::Error),
 }
 
 /// Connections to a database.
@@ -130,8 +137,8 @@ pub async fn connect(options: PgConnectOptions, size: u32) -> sqlx::Result<PgPoo
 struct Waker(Follower);
 
 impl Listener for Waker {
-    fn committed(&self, _: &str, _: &[StoredEvent]) {
-        self.0.wake();
+    fn committed(&self, ledger_id: &str, events: &[StoredEvent]) {
+        self.0.committed(ledger_id, events);
     }
 }
 
@@ -164,7 +171,7 @@ impl App {
             Arc::clone(&feed),
             clock.clone(),
             entropy.clone(),
-        ));
+        )?);
         for projection in vinzy_projections::all() {
             runner.start(projection);
         }

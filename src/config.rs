@@ -61,7 +61,7 @@ pub struct DatabaseConfig {
     #[arg(long, env = "VINZY_DB_URL", value_name = "URL", hide_env_values = true)]
     pub db_url: Option<Secret>,
 
-    /// Connections to the database, at most
+    /// Connections to the database, at most; a quarter as many come on top for the ledgers' writers
     #[arg(long, env = "VINZY_DB_POOL_SIZE", value_name = "N", default_value_t = 16,
           value_parser = clap::value_parser!(u32).range(4..=1000))]
     pub db_pool_size: u32,

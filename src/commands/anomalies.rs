@@ -54,6 +54,7 @@ pub async fn detect(
     }
 }
 
+#[derive(Clone)]
 struct Change {
     stream_id: String,
     command: AnomalyCommand,

@@ -141,6 +141,7 @@ impl AddressHasher {
 }
 
 /// Registers a customer under an address that no other has.
+#[derive(Clone)]
 struct Create {
     id: CustomerId,
     data: PersonalData,
@@ -192,6 +193,7 @@ pub struct Changes {
 }
 
 /// Replaces fields of a customer.
+#[derive(Clone)]
 struct Update {
     id: CustomerId,
     data: PersonalData,
@@ -268,6 +270,7 @@ impl Operation for Update {
 }
 
 /// Removes a customer whom no license refers to.
+#[derive(Clone)]
 struct Delete {
     id: CustomerId,
 }

@@ -196,6 +196,7 @@ async fn issued_key(
 }
 
 /// Issues a license of an existing product to an existing customer.
+#[derive(Clone)]
 struct Create {
     id: LicenseId,
     product_id: ProductId,
@@ -250,6 +251,7 @@ impl Operation for Create {
 }
 
 /// Any command to one existing license that touches nothing else.
+#[derive(Clone)]
 pub(super) struct Change {
     pub(super) id: LicenseId,
     pub(super) command: LicenseCommand,
@@ -270,6 +272,7 @@ impl Operation for Change {
 }
 
 /// Hides a license and lets go of its product and customer.
+#[derive(Clone)]
 struct Delete {
     id: LicenseId,
 }

@@ -1,7 +1,9 @@
 //! Commands to the machines of a license.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
-use vinzy_events::license::{Activate, License, LicenseCommand, LicenseError, LicenseEvent};
+use vinzy_events::license::{Activate, License, LicenseCommand, LicenseError, LicenseEvent, LicenseState};
 use vinzy_events::{LicenseId, MachineId};
 
 use super::licenses::Change;
@@ -29,7 +31,20 @@ pub struct Activated {
     /// Whether it had no seat before.
     pub is_new: bool,
     /// The license right after.
-    pub license: License,
+    pub license: Arc<LicenseState>,
+    /// Seats that are taken right after.
+    pub machines_used: u32,
+}
+
+impl Activated {
+    fn of(license: &License, machine_id: MachineId, is_new: bool) -> Result<Self, CommandError> {
+        Ok(Self {
+            machine_id,
+            is_new,
+            license: license.shared().ok_or(LicenseError::NotFound)?,
+            machines_used: license.machines().count(),
+        })
+    }
 }
 
 /// Gives a machine a seat of a license, unless it has one.
@@ -54,11 +69,7 @@ pub async fn activate(
             let event = store.event::<License>(&point).await?;
             let is_new =
                 matches!(event, LicenseEvent::ActivationCreated(event) if event.machine_id == machine_id);
-            Ok(Activated {
-                machine_id,
-                is_new,
-                license,
-            })
+            Activated::of(&license, machine_id, is_new)
         }
     }
 }
@@ -104,6 +115,7 @@ async fn change(app: &App, order: Order, id: LicenseId, command: LicenseCommand)
     Ok(())
 }
 
+#[derive(Clone)]
 struct Activation {
     id: LicenseId,
     machine: NewMachine,
@@ -130,10 +142,6 @@ impl Operation for Activation {
         let license = attempt.decide::<License>(self.id, command)?.aggregate;
         let machine = license.machines().find(&fingerprint);
         let machine_id = machine.ok_or(LicenseError::MachineNotActivated)?.machine_id;
-        Ok(Activated {
-            machine_id,
-            is_new: machine_id == proposed,
-            license,
-        })
+        Activated::of(&license, machine_id, machine_id == proposed)
     }
 }

@@ -69,6 +69,7 @@ async fn as_of(
 }
 
 /// Offers a new product under a code that no other has.
+#[derive(Clone)]
 struct Create {
     id: ProductId,
     content: CreateProduct,
@@ -93,6 +94,7 @@ impl Operation for Create {
 }
 
 /// Changes a product.
+#[derive(Clone)]
 struct Update {
     id: ProductId,
     changes: UpdateProduct,
@@ -113,6 +115,7 @@ impl Operation for Update {
 }
 
 /// Withdraws a product that no license refers to.
+#[derive(Clone)]
 struct Delete {
     id: ProductId,
 }

@@ -68,6 +68,7 @@ pub async fn record(
 
 /// Reads license and product, writes the meter: all three as they are under the ledger's lock, so that
 /// neither a suspension nor a new limit can come between.
+#[derive(Clone)]
 struct Record {
     license_id: LicenseId,
     product_id: ProductId,

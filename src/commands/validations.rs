@@ -160,6 +160,7 @@ impl ValidationLog {
 }
 
 /// Notes validations on a license.
+#[derive(Clone)]
 struct RecordValidations {
     id: LicenseId,
     count: Count,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use vinzy_events::Timestamp;
 use vinzy_projections::StoredEvent;
@@ -9,6 +10,8 @@ use vinzy_projections::event_log::signed;
 
 use super::attempt::{DataKeyRow, LicenseKeyRow, SealedRow};
 use super::cache::StreamKey;
+use super::feed::CHANNEL;
+use super::head::Head;
 use super::operation::{Idempotency, StreamPoint};
 
 /// Everything a batch writes.
@@ -58,19 +61,105 @@ impl Rows {
             .or_default() += delta;
     }
 
-    /// Writes all rows through the transaction of `conn`.
-    pub(super) async fn write(
+    /// Whether [`Rows::append`] writes everything there is.
+    pub(super) fn are_appended_at_once(&self) -> bool {
+        self.sealed.is_empty()
+            && self.releases.is_empty()
+            && self.claims.is_empty()
+            && self.references.is_empty()
+            && self.license_keys.is_empty()
+            && self.data_keys.is_empty()
+    }
+
+    /// Moves the head from `before` to `after`, writes events, snapshots and idempotency keys, and tells other
+    /// nodes with the commit: one statement, and by itself one transaction. Does nothing and gives `false` if
+    /// the ledger does not end at `before` any more. Updating the head's row locks it: closes the race with
+    /// whoever else wants to append.
+    pub(super) async fn append(
         &self,
         conn: &mut PgConnection,
         ledger_id: &str,
+        before: &Head,
+        after: &Head,
         at: Timestamp,
-    ) -> sqlx::Result<()> {
-        self.write_events(conn, ledger_id).await?;
+    ) -> sqlx::Result<bool> {
+        let events = EventColumns::of(&self.events);
+        let (snapshots, idempotency) = (&self.snapshots, &self.idempotency);
+        let moved = sqlx::query_scalar!(
+            r#"WITH head AS (
+                   UPDATE ledgers SET size = $4, head_hash = $5, frontier = $6, last_recorded_at = $7
+                   WHERE ledger_id = $1 AND size = $2 AND head_hash = $3
+                   RETURNING ledger_id
+               ), appended AS (
+                   INSERT INTO events (ledger_id, position, event_id, stream_type, stream_id, stream_seq,
+                                       event_type, type_ver, recorded_at, license_id, event_hash, leaf)
+                   SELECT h.ledger_id, x.position, x.event_id, x.stream_type, x.stream_id, x.stream_seq,
+                          x.event_type, x.type_ver, x.recorded_at, x.license_id, x.event_hash, x.leaf
+                   FROM head h
+                   CROSS JOIN unnest($8::bigint[], $9::uuid[], $10::text[], $11::text[], $12::bigint[],
+                                     $13::text[], $14::int[], $15::timestamptz[], $16::uuid[], $17::bytea[],
+                                     $18::bytea[])
+                              AS x(position, event_id, stream_type, stream_id, stream_seq, event_type,
+                                   type_ver, recorded_at, license_id, event_hash, leaf)
+               ), snapshotted AS (
+                   INSERT INTO snapshots AS s (ledger_id, aggregate_type, aggregate_id, last_sequence,
+                                               current_snapshot, payload)
+                   SELECT h.ledger_id, x.aggregate_type, x.aggregate_id, x.last_sequence, 1, x.payload::json
+                   FROM head h
+                   CROSS JOIN unnest($19::text[], $20::text[], $21::bigint[], $22::text[])
+                              AS x(aggregate_type, aggregate_id, last_sequence, payload)
+                   ON CONFLICT (ledger_id, aggregate_type, aggregate_id) DO UPDATE
+                   SET last_sequence = excluded.last_sequence, current_snapshot = s.current_snapshot + 1,
+                       payload = excluded.payload
+               ), keyed AS (
+                   INSERT INTO idempotency_keys (ledger_id, key, request_hash, stream_type, stream_id,
+                                                 stream_seq, recorded_at)
+                   SELECT h.ledger_id, x.key, x.request_hash, x.stream_type, x.stream_id, x.stream_seq, $28
+                   FROM head h
+                   CROSS JOIN unnest($23::text[], $24::bytea[], $25::text[], $26::text[], $27::bigint[])
+                              AS x(key, request_hash, stream_type, stream_id, stream_seq)
+               )
+               SELECT pg_notify($29, ledger_id)::text AS "notified?" FROM head"#,
+            ledger_id,
+            signed(before.size),
+            before.hash.as_bytes().as_slice(),
+            signed(after.size),
+            after.hash.as_bytes().as_slice(),
+            after.frontier.to_bytes(),
+            after.last_recorded_at.to_chrono(),
+            &events.position,
+            &events.event_id,
+            &events.stream_type as &[&str],
+            &events.stream_id as &[&str],
+            &events.stream_seq,
+            &events.event_type as &[&str],
+            &events.type_ver,
+            &events.recorded_at,
+            &events.license_id as &[Option<uuid::Uuid>],
+            &events.event_hash as &[&[u8]],
+            &events.leaf as &[&[u8]],
+            &column(snapshots, |((stream_type, _), _)| *stream_type) as &[&str],
+            &column(snapshots, |((_, stream_id), _)| stream_id.as_str()) as &[&str],
+            &column(snapshots, |(_, (seq, _))| signed(*seq)),
+            &column(snapshots, |(_, (_, state))| state.as_str()) as &[&str],
+            &column(idempotency, |(one, _)| one.key.as_str()) as &[&str],
+            &column(idempotency, |(one, _)| one.request_hash.as_slice()) as &[&[u8]],
+            &column(idempotency, |(_, point)| point.stream_type.as_str()) as &[&str],
+            &column(idempotency, |(_, point)| point.stream_id.as_str()) as &[&str],
+            &column(idempotency, |(_, point)| signed(point.seq)),
+            at.to_chrono(),
+            CHANNEL,
+        )
+        // Reads up to the end of the statement, and so of its transaction: a failed commit is an error here.
+        .fetch_optional(conn)
+        .await?;
+        Ok(moved.is_some())
+    }
+
+    /// Writes what [`Rows::append`] does not, through the transaction of `conn`.
+    pub(super) async fn write_rest(&self, conn: &mut PgConnection, ledger_id: &str) -> sqlx::Result<()> {
         if !self.sealed.is_empty() {
             self.write_sealed(conn, ledger_id).await?;
-        }
-        if !self.snapshots.is_empty() {
-            self.write_snapshots(conn, ledger_id).await?;
         }
         if !self.releases.is_empty() || !self.claims.is_empty() {
             self.write_claims(conn, ledger_id).await?;
@@ -84,72 +173,7 @@ impl Rows {
         if !self.data_keys.is_empty() {
             self.write_data_keys(conn, ledger_id).await?;
         }
-        if !self.idempotency.is_empty() {
-            self.write_idempotency(conn, ledger_id, at).await?;
-        }
         Ok(())
-    }
-
-    /// The ledger's row is joined so that the statement goes to its shard alone, and because it is the
-    /// fastest form measured on plain PostgreSQL too. A missing ledger row inserts nothing, hence the check.
-    async fn write_events(&self, conn: &mut PgConnection, ledger_id: &str) -> sqlx::Result<()> {
-        let count = self.events.len();
-        let mut position = Vec::with_capacity(count);
-        let mut event_id = Vec::with_capacity(count);
-        let mut stream_type = Vec::with_capacity(count);
-        let mut stream_id = Vec::with_capacity(count);
-        let mut stream_seq = Vec::with_capacity(count);
-        let mut event_type = Vec::with_capacity(count);
-        let mut type_ver = Vec::with_capacity(count);
-        let mut recorded_at = Vec::with_capacity(count);
-        let mut license_id = Vec::with_capacity(count);
-        let mut event_hash = Vec::with_capacity(count);
-        let mut leaf = Vec::with_capacity(count);
-        for event in &self.events {
-            position.push(signed(event.position));
-            event_id.push(event.event_id);
-            stream_type.push(event.stream_type.as_str());
-            stream_id.push(event.stream_id.as_str());
-            stream_seq.push(signed(event.stream_seq));
-            event_type.push(event.event_type.as_str());
-            type_ver.push(i32::try_from(event.type_ver).unwrap_or(i32::MAX));
-            recorded_at.push(event.recorded_at.to_chrono());
-            license_id.push(event.license_id);
-            event_hash.push(event.event_hash.as_slice());
-            leaf.push(event.leaf.as_slice());
-        }
-        let written = sqlx::query!(
-            "INSERT INTO events (ledger_id, position, event_id, stream_type, stream_id, stream_seq, event_type,
-                                 type_ver, recorded_at, license_id, event_hash, leaf)
-             SELECT g.ledger_id, x.position, x.event_id, x.stream_type, x.stream_id, x.stream_seq, x.event_type,
-                    x.type_ver, x.recorded_at, x.license_id, x.event_hash, x.leaf
-             FROM ledgers g
-             CROSS JOIN unnest($2::bigint[], $3::uuid[], $4::text[], $5::text[], $6::bigint[], $7::text[],
-                               $8::int[], $9::timestamptz[], $10::uuid[], $11::bytea[], $12::bytea[])
-                        AS x(position, event_id, stream_type, stream_id, stream_seq, event_type, type_ver,
-                             recorded_at, license_id, event_hash, leaf)
-             WHERE g.ledger_id = $1",
-            ledger_id,
-            &position,
-            &event_id,
-            &stream_type as &[&str],
-            &stream_id as &[&str],
-            &stream_seq,
-            &event_type as &[&str],
-            &type_ver,
-            &recorded_at,
-            &license_id as &[Option<uuid::Uuid>],
-            &event_hash as &[&[u8]],
-            &leaf as &[&[u8]],
-        )
-        .execute(conn)
-        .await?
-        .rows_affected();
-        if written == count as u64 {
-            Ok(())
-        } else {
-            Err(sqlx::Error::RowNotFound)
-        }
     }
 
     async fn write_sealed(&self, conn: &mut PgConnection, ledger_id: &str) -> sqlx::Result<()> {
@@ -171,28 +195,6 @@ impl Rows {
         )
         .execute(conn)
         .await?;
-        Ok(())
-    }
-
-    async fn write_snapshots(&self, conn: &mut PgConnection, ledger_id: &str) -> sqlx::Result<()> {
-        for ((stream_type, stream_id), (seq, state)) in &self.snapshots {
-            sqlx::query!(
-                "INSERT INTO snapshots (ledger_id, aggregate_type, aggregate_id, last_sequence, current_snapshot,
-                                        payload)
-                 VALUES ($1, $2, $3, $4, 1, $5::text::json)
-                 ON CONFLICT (ledger_id, aggregate_type, aggregate_id) DO UPDATE
-                 SET last_sequence = excluded.last_sequence,
-                     current_snapshot = snapshots.current_snapshot + 1,
-                     payload = excluded.payload",
-                ledger_id,
-                stream_type,
-                stream_id,
-                signed(*seq),
-                state,
-            )
-            .execute(&mut *conn)
-            .await?;
-        }
         Ok(())
     }
 
@@ -319,45 +321,41 @@ impl Rows {
         .await?;
         Ok(())
     }
+}
 
-    async fn write_idempotency(
-        &self,
-        conn: &mut PgConnection,
-        ledger_id: &str,
-        at: Timestamp,
-    ) -> sqlx::Result<()> {
-        let rows = &self.idempotency;
-        sqlx::query!(
-            "INSERT INTO idempotency_keys (ledger_id, key, request_hash, stream_type, stream_id, stream_seq,
-                                           recorded_at)
-             SELECT $1, x.key, x.request_hash, x.stream_type, x.stream_id, x.stream_seq, $7
-             FROM unnest($2::text[], $3::bytea[], $4::text[], $5::text[], $6::bigint[])
-                  AS x(key, request_hash, stream_type, stream_id, stream_seq)",
-            ledger_id,
-            &rows
-                .iter()
-                .map(|(idempotency, _)| idempotency.key.as_str())
-                .collect::<Vec<_>>() as &[&str],
-            &rows
-                .iter()
-                .map(|(idempotency, _)| idempotency.request_hash.as_slice())
-                .collect::<Vec<_>>() as &[&[u8]],
-            &rows
-                .iter()
-                .map(|(_, point)| point.stream_type.as_str())
-                .collect::<Vec<_>>() as &[&str],
-            &rows
-                .iter()
-                .map(|(_, point)| point.stream_id.as_str())
-                .collect::<Vec<_>>() as &[&str],
-            &rows
-                .iter()
-                .map(|(_, point)| signed(point.seq))
-                .collect::<Vec<_>>(),
-            at.to_chrono(),
-        )
-        .execute(conn)
-        .await?;
-        Ok(())
+/// Events column by column.
+struct EventColumns<'a> {
+    position: Vec<i64>,
+    event_id: Vec<uuid::Uuid>,
+    stream_type: Vec<&'a str>,
+    stream_id: Vec<&'a str>,
+    stream_seq: Vec<i64>,
+    event_type: Vec<&'a str>,
+    type_ver: Vec<i32>,
+    recorded_at: Vec<DateTime<Utc>>,
+    license_id: Vec<Option<uuid::Uuid>>,
+    event_hash: Vec<&'a [u8]>,
+    leaf: Vec<&'a [u8]>,
+}
+
+impl<'a> EventColumns<'a> {
+    fn of(events: &'a [StoredEvent]) -> Self {
+        Self {
+            position: column(events, |event| signed(event.position)),
+            event_id: column(events, |event| event.event_id),
+            stream_type: column(events, |event| event.stream_type.as_str()),
+            stream_id: column(events, |event| event.stream_id.as_str()),
+            stream_seq: column(events, |event| signed(event.stream_seq)),
+            event_type: column(events, |event| event.event_type.as_str()),
+            type_ver: column(events, |event| i32::try_from(event.type_ver).unwrap_or(i32::MAX)),
+            recorded_at: column(events, |event| event.recorded_at.to_chrono()),
+            license_id: column(events, |event| event.license_id),
+            event_hash: column(events, |event| event.event_hash.as_slice()),
+            leaf: column(events, |event| event.leaf.as_slice()),
+        }
     }
+}
+
+fn column<I: IntoIterator, T>(rows: I, of: impl Fn(I::Item) -> T) -> Vec<T> {
+    rows.into_iter().map(of).collect()
 }

@@ -70,7 +70,7 @@ impl Batch {
     pub(super) fn accept(
         &mut self,
         changes: Changes,
-        idempotency: Option<Idempotency>,
+        idempotency: Option<&Idempotency>,
     ) -> Result<(), LedgerError> {
         let (events, head) = self.lay_down(changes.drafts)?;
         self.head = head;
@@ -105,7 +105,7 @@ impl Batch {
             self.rows.idempotency.push((idempotency.clone(), point.clone()));
             self.known
                 .idempotency
-                .insert(idempotency.key, (idempotency.request_hash, point));
+                .insert(idempotency.key.clone(), (idempotency.request_hash, point));
         }
         Ok(())
     }

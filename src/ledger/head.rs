@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 use vinzy_events::Timestamp;
 use vinzy_events::ledger::{Frontier, Hash};
-use vinzy_projections::event_log::{signed, unsigned};
+use vinzy_projections::event_log::unsigned;
 
 /// Where a ledger ends.
 #[derive(Debug, Clone)]
@@ -71,25 +71,4 @@ pub async fn read(conn: &mut PgConnection, ledger_id: &str) -> Result<Head, Head
     .fetch_optional(conn)
     .await?;
     head!(ledger_id, row)
-}
-
-/// Moves the head to the end of what was appended, and tells other nodes with the commit.
-pub(super) async fn advance(conn: &mut PgConnection, ledger_id: &str, head: &Head) -> sqlx::Result<()> {
-    sqlx::query!(
-        r#"WITH moved AS (
-               UPDATE ledgers SET size = $2, head_hash = $3, frontier = $4, last_recorded_at = $5
-               WHERE ledger_id = $1
-               RETURNING ledger_id
-           )
-           SELECT pg_notify($6, ledger_id)::text AS "notified?" FROM moved"#,
-        ledger_id,
-        signed(head.size),
-        head.hash.as_bytes().as_slice(),
-        head.frontier.to_bytes(),
-        head.last_recorded_at.to_chrono(),
-        super::feed::CHANNEL,
-    )
-    .fetch_one(conn)
-    .await?;
-    Ok(())
 }

@@ -18,6 +18,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sqlx::PgPool;
+use sqlx::postgres::PgPoolOptions;
+use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use vinzy_events::anomaly::Anomaly;
@@ -50,6 +52,7 @@ const STREAM_TYPES: [&str; 5] = [
 
 /// The ledgers of this node.
 pub struct Ledgers {
+    /// For readers.
     pool: PgPool,
     feed: Arc<Feed>,
     clock: Clock,
@@ -61,22 +64,55 @@ struct Writers {
     /// `None` once the ledgers are closed.
     queues: Option<HashMap<String, mpsc::Sender<Box<dyn Queued>>>>,
     tasks: JoinSet<()>,
+    ground: Option<Ground>,
+}
+
+/// What writers run on: a thread of their own, with connections of its own. Everybody waits for a writer, so it
+/// must not wait for its turn among the requests.
+struct Ground {
+    runtime: Runtime,
+    pool: PgPool,
+}
+
+impl Ground {
+    /// Writers of one node share a few connections: each has one only while there is work.
+    fn new(readers: &PgPool) -> std::io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("ledger")
+            .enable_all()
+            .build()?;
+        let pool = {
+            // The pool's tasks and sockets belong to the thread that works with them.
+            let _entered = runtime.enter();
+            PgPoolOptions::new()
+                .max_connections((readers.options().get_max_connections() / 4).max(2))
+                .acquire_timeout(readers.options().get_acquire_timeout())
+                .connect_lazy_with(readers.connect_options().as_ref().clone())
+        };
+        Ok(Self { runtime, pool })
+    }
 }
 
 impl Ledgers {
-    /// Ledgers in the database of `pool`; committed events go to `feed`.
-    pub fn new(pool: PgPool, feed: Arc<Feed>, clock: Clock, entropy: Entropy) -> Self {
+    /// Ledgers in the database of `pool`, which readers use; writers get connections of their own, a quarter
+    /// as many. Committed events go to `feed`.
+    ///
+    /// # Errors
+    /// The operating system gives no thread.
+    pub fn new(pool: PgPool, feed: Arc<Feed>, clock: Clock, entropy: Entropy) -> std::io::Result<Self> {
         let writers = Writers {
             queues: Some(HashMap::new()),
             tasks: JoinSet::new(),
+            ground: Some(Ground::new(&pool)?),
         };
-        Self {
+        Ok(Self {
             pool,
             feed,
             clock,
             entropy,
             writers: Mutex::new(writers),
-        }
+        })
     }
 
     /// Runs `operation` under the ledger's lock and answers when its events are on disk.
@@ -94,7 +130,7 @@ impl Ledgers {
     ) -> Result<Outcome<O::Output>, O::Error> {
         let (reply, answer) = oneshot::channel();
         let pending = Pending {
-            operation: Some(operation),
+            operation,
             context,
             idempotency,
             result: None,
@@ -117,33 +153,51 @@ impl Ledgers {
 
     /// Takes no more operations, writes those that wait, and ends the writers.
     pub async fn close(&self) {
-        let mut tasks = {
+        let (mut tasks, ground) = {
             let mut writers = self.writers.lock().unwrap_or_else(PoisonError::into_inner);
             writers.queues = None;
-            std::mem::take(&mut writers.tasks)
+            (std::mem::take(&mut writers.tasks), writers.ground.take())
         };
         while tasks.join_next().await.is_some() {}
+        if let Some(ground) = ground {
+            ground.pool.close().await;
+            ground.runtime.shutdown_background();
+        }
     }
 
     /// The ledger's queue, with its writer started; `None` once closed.
     fn queue(&self, ledger_id: &str) -> Option<mpsc::Sender<Box<dyn Queued>>> {
         let mut writers = self.writers.lock().unwrap_or_else(PoisonError::into_inner);
-        let Writers { queues, tasks } = &mut *writers;
-        let queues = queues.as_mut()?;
+        let Writers {
+            queues,
+            tasks,
+            ground,
+        } = &mut *writers;
+        let (queues, ground) = (queues.as_mut()?, ground.as_ref()?);
         // A writer that died (it never should) is replaced; its callers have been told.
         if let Some(queue) = queues.get(ledger_id).filter(|queue| !queue.is_closed()) {
             return Some(queue.clone());
         }
         let (sender, receiver) = mpsc::channel(QUEUE);
         let writer = Writer::new(
-            self.pool.clone(),
+            ground.pool.clone(),
             ledger_id.to_owned(),
             Arc::clone(&self.feed),
             self.clock.clone(),
             self.entropy.clone(),
         );
-        tasks.spawn(writer.run(receiver));
+        tasks.spawn_on(writer.run(receiver), ground.runtime.handle());
         queues.insert(ledger_id.to_owned(), sender.clone());
         Some(sender)
+    }
+}
+
+impl Drop for Ledgers {
+    fn drop(&mut self) {
+        // Without a close, as when a start fails: a runtime must not be waited for where others run.
+        let writers = self.writers.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(ground) = writers.ground.take() {
+            ground.runtime.shutdown_background();
+        }
     }
 }

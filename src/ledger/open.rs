@@ -8,7 +8,7 @@ use vinzy_events::{EventId, Timestamp};
 use vinzy_projections::StoredEvent;
 
 use super::append::Rows;
-use super::head::{self, Head};
+use super::head::{self, Head, HeadError};
 use crate::clock::{Clock, Entropy};
 
 /// Why a ledger cannot be opened.
@@ -30,6 +30,9 @@ pub enum OpenError {
         /// The key of this server.
         found: String,
     },
+    /// The head row is not that of a new ledger.
+    #[error(transparent)]
+    Head(#[from] HeadError),
     /// The first event could not be made.
     #[error("the ledger's name or key does not fit into an event")]
     Unopenable,
@@ -72,12 +75,17 @@ pub async fn open(
     .await?
     .rows_affected();
     if inserted == 1 {
+        let empty = head::read(&mut tx, &opening.ledger_id).await?;
         let (event, head) = first_event(&opening.origin, &verifier_key, clock.now(), entropy)?;
         let mut rows = Rows::default();
         rows.events.push(event);
-        rows.write(&mut tx, &opening.ledger_id, head.last_recorded_at)
-            .await?;
-        head::advance(&mut tx, &opening.ledger_id, &head).await?;
+        let at = head.last_recorded_at;
+        if !rows
+            .append(&mut tx, &opening.ledger_id, &empty, &head, at)
+            .await?
+        {
+            return Err(OpenError::Unopenable);
+        }
         tx.commit().await?;
         return Ok(());
     }

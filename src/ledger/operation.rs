@@ -21,11 +21,12 @@ pub struct Context {
     pub causation_id: Option<String>,
 }
 
-/// A decision over one or more aggregates of one ledger, taken under the ledger's lock.
+/// A decision over one or more aggregates of one ledger, as they are at the ledger's end.
 ///
 /// It runs alone: between what it reads and what it writes nothing else happens in its ledger, on any
-/// node. If it refuses, it leaves no trace and disturbs nobody.
-pub trait Operation: Send + 'static {
+/// node. If it refuses, it leaves no trace and disturbs nobody. It may run twice, the first time on what has
+/// turned out not to be the ledger's end; that run counts for nothing.
+pub trait Operation: Clone + Send + 'static {
     /// What the caller gets.
     type Output: Send + 'static;
     /// Why it can be refused.
@@ -91,6 +92,7 @@ pub struct Needs {
     pub(super) streams: Vec<(StreamKey, StreamLoader)>,
     pub(super) claims: Vec<(&'static str, String)>,
     pub(super) references: Vec<StreamKey>,
+    pub(super) idempotency_keys: Vec<String>,
 }
 
 impl Needs {

@@ -3,20 +3,23 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::FutureExt;
 use futures::stream::{self, StreamExt};
 use sqlx::pool::PoolConnection;
 use sqlx::{Connection, PgConnection, PgPool, Postgres};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+use vinzy_events::Timestamp;
 use vinzy_projections::event_log::{self, Span, unsigned};
 
+use super::append::Rows;
 use super::attempt::Attempt;
 use super::batch::{Batch, Known};
 use super::cache::{StreamCache, StreamKey};
 use super::feed::Feed;
-use super::head::{self, HeadError};
+use super::head::{self, Head, HeadError};
 use super::load::{StreamLoader, StreamStore};
 use super::operation::{
     BoxedStream, Context, Idempotency, LedgerError, Needs, Operation, Outcome, StreamPoint,
@@ -29,8 +32,8 @@ const MAX_BATCH: usize = 512;
 const CACHED_STREAMS: usize = 20_000;
 /// Cold loads at a time.
 const PARALLEL_LOADS: usize = 4;
-/// How long after its last use a connection is taken to be alive.
-const TRUSTED: Duration = Duration::from_millis(500);
+/// How long a writer without work keeps its connection: taking one anew tests it, and others need it.
+const KEEP_CONNECTION: Duration = Duration::from_millis(500);
 /// Events read at a time when catching up.
 const CATCH_UP: u32 = 1_000;
 
@@ -38,9 +41,8 @@ const CATCH_UP: u32 = 1_000;
 pub(super) trait Queued: Send {
     fn needs(&self, needs: &mut Needs);
 
-    fn idempotency(&self) -> Option<&Idempotency>;
-
-    /// Decides; whether the batch has anything to write for it shows in the batch's rows.
+    /// Decides; whether the batch has anything to write for it shows in the batch's rows. Running again
+    /// replaces the decision.
     fn run(&mut self, batch: &mut Batch);
 
     /// Answers the caller.
@@ -49,7 +51,7 @@ pub(super) trait Queued: Send {
 
 /// An operation with its caller.
 pub(super) struct Pending<O: Operation> {
-    pub(super) operation: Option<O>,
+    pub(super) operation: O,
     pub(super) context: Context,
     pub(super) idempotency: Option<Idempotency>,
     pub(super) result: Option<Result<Outcome<O::Output>, O::Error>>,
@@ -58,20 +60,16 @@ pub(super) struct Pending<O: Operation> {
 
 impl<O: Operation> Queued for Pending<O> {
     fn needs(&self, needs: &mut Needs) {
-        if let Some(operation) = &self.operation {
-            operation.needs(needs);
-        }
-    }
-
-    fn idempotency(&self) -> Option<&Idempotency> {
-        self.idempotency.as_ref()
+        self.operation.needs(needs);
+        let key = self
+            .idempotency
+            .as_ref()
+            .map(|idempotency| idempotency.key.clone());
+        needs.idempotency_keys.extend(key);
     }
 
     fn run(&mut self, batch: &mut Batch) {
-        let Some(operation) = self.operation.take() else {
-            return;
-        };
-        self.result = Some(self.attempt(operation, batch));
+        self.result = Some(self.attempt(batch));
     }
 
     fn settle(self: Box<Self>, committed: Result<(), LedgerError>) {
@@ -87,16 +85,16 @@ impl<O: Operation> Queued for Pending<O> {
 }
 
 impl<O: Operation> Pending<O> {
-    fn attempt(&mut self, operation: O, batch: &mut Batch) -> Result<Outcome<O::Output>, O::Error> {
+    fn attempt(&self, batch: &mut Batch) -> Result<Outcome<O::Output>, O::Error> {
         if let Some(idempotency) = &self.idempotency
             && let Some(point) = batch.replay(idempotency)?
         {
             return Ok(Outcome::Replayed(point));
         }
         let mut attempt = Attempt::new(batch, &self.context);
-        let output = operation.run(&mut attempt)?;
+        let output = self.operation.clone().run(&mut attempt)?;
         let changes = attempt.changes;
-        batch.accept(changes, self.idempotency.take())?;
+        batch.accept(changes, self.idempotency.as_ref())?;
         Ok(Outcome::Done(output))
     }
 }
@@ -112,8 +110,10 @@ pub(super) struct Writer {
     /// Every event before this position is contained in the cached streams.
     pub(super) followed: u64,
     pub(super) cache: StreamCache,
-    /// The connection of the last batch, and when that was.
-    connection: Option<(PoolConnection<Postgres>, Instant)>,
+    /// Where the ledger ended after the last batch, unless another node has appended lately.
+    head: Option<Head>,
+    /// The connection of the last batch.
+    connection: Option<PoolConnection<Postgres>>,
 }
 
 impl Writer {
@@ -135,13 +135,14 @@ impl Writer {
             entropy,
             followed: 0,
             cache,
+            head: None,
             connection: None,
         }
     }
 
     /// Works until every sender is gone and the queue is empty.
     pub(super) async fn run(mut self, mut queue: mpsc::Receiver<Box<dyn Queued>>) {
-        while let Some(first) = queue.recv().await {
+        while let Some(first) = self.next(&mut queue).await {
             // Those who were answered last are asking again just now: a moment for them makes the batch
             // larger, and costs nothing when nobody comes.
             tokio::task::yield_now().await;
@@ -156,16 +157,47 @@ impl Writer {
         }
     }
 
+    /// What comes next in the queue; lets go of the connection when that takes a while.
+    async fn next(&mut self, queue: &mut mpsc::Receiver<Box<dyn Queued>>) -> Option<Box<dyn Queued>> {
+        if self.connection.is_some() {
+            if let Ok(next) = timeout(KEEP_CONNECTION, queue.recv()).await {
+                return next;
+            }
+            self.connection = None;
+        }
+        queue.recv().await
+    }
+
     async fn process(&mut self, mut queued: Vec<Box<dyn Queued>>) {
         let mut needs = Needs::default();
         queued.iter().for_each(|operation| operation.needs(&mut needs));
-        let committed = match self.prefetch(&needs).await {
-            Ok(()) => self.decide_and_commit(&mut queued, needs).await,
-            Err(error) => Err(error),
-        };
+        let committed = self.commit(&mut queued, &needs).await;
         for operation in queued {
             operation.settle(committed.clone());
         }
+    }
+
+    /// If this node was alone on the ledger lately, decides on what it knows and lets the writing statement
+    /// check that the ledger still ends there: one round trip. Else, or when it was not alone after all,
+    /// decides under the lock.
+    ///
+    /// Keeps its connection from batch to batch: that of the pool would be tested each time.
+    async fn commit(&mut self, queued: &mut [Box<dyn Queued>], needs: &Needs) -> Result<(), LedgerError> {
+        self.prefetch(needs).await?;
+        let mut connection = match self.connection.take() {
+            Some(kept) => kept,
+            None => self.pool.acquire().await.map_err(unavailable)?,
+        };
+        let done = match self.head.take() {
+            Some(head) => self.write_at(head, &mut connection, queued, needs).await?,
+            None => false,
+        };
+        if !done {
+            self.prefetch(needs).await?;
+            self.write_locked(&mut connection, queued, needs).await?;
+        }
+        self.connection = Some(connection);
+        Ok(())
     }
 
     /// Loads what is not at hand, before the lock is taken. Events that others append meanwhile are
@@ -197,50 +229,122 @@ impl Writer {
         Ok(())
     }
 
-    /// Keeps its connection from batch to batch: that of the pool would be tested each time.
-    async fn decide_and_commit(
+    /// Decides on a ledger that ends at `head`, and writes if it does. `false` if it does not: then nothing has
+    /// happened.
+    async fn write_at(
         &mut self,
+        head: Head,
+        connection: &mut PgConnection,
         queued: &mut [Box<dyn Queued>],
-        needs: Needs,
-    ) -> Result<(), LedgerError> {
-        let mut connection = self.connect().await.map_err(unavailable)?;
-        self.transact(&mut connection, queued, needs).await?;
-        self.connection = Some((connection, Instant::now()));
-        Ok(())
-    }
-
-    /// The connection of the last batch; tested only when it has been idle, or another.
-    async fn connect(&mut self) -> sqlx::Result<PoolConnection<Postgres>> {
-        if let Some((mut kept, used)) = self.connection.take()
-            && (used.elapsed() < TRUSTED || kept.ping().await.is_ok())
-        {
-            return Ok(kept);
+        needs: &Needs,
+    ) -> Result<bool, LedgerError> {
+        let known = self.look_up(connection, needs).await.map_err(unavailable)?;
+        let decided = self.decide(&head, known, queued);
+        if decided.rows.is_empty() {
+            // Refusals, too, must be those of the ledger's end.
+            let now = head::read(connection, &self.ledger_id)
+                .await
+                .map_err(|error| unusable(&error))?;
+            if (now.size, now.hash) != (head.size, head.hash) {
+                return Ok(false);
+            }
+            self.head = Some(head);
+            return Ok(true);
         }
-        self.pool.acquire().await
+        let written = if decided.rows.are_appended_at_once() {
+            let (rows, after, at) = (&decided.rows, &decided.head, decided.at);
+            rows.append(connection, &self.ledger_id, &head, after, at).await
+        } else {
+            self.write_in_transaction(connection, &head, &decided).await
+        };
+        match written {
+            Ok(true) => {
+                self.follow_own(decided);
+                Ok(true)
+            }
+            Ok(false) => {
+                self.forget(&decided);
+                Ok(false)
+            }
+            // Another node has taken the same idempotency key, for something that needed no event.
+            Err(error) if is_taken(&error) => {
+                self.forget(&decided);
+                Ok(false)
+            }
+            Err(error) => {
+                self.forget(&decided);
+                Err(unavailable(error))
+            }
+        }
     }
 
-    async fn transact(
+    async fn write_in_transaction(
+        &self,
+        connection: &mut PgConnection,
+        before: &Head,
+        decided: &Decided,
+    ) -> sqlx::Result<bool> {
+        let mut tx = connection.begin().await?;
+        let (rows, after, at) = (&decided.rows, &decided.head, decided.at);
+        if !rows.append(&mut tx, &self.ledger_id, before, after, at).await? {
+            tx.rollback().await?;
+            return Ok(false);
+        }
+        rows.write_rest(&mut tx, &self.ledger_id).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// Decides under the ledger's lock, having followed what other nodes have appended, and writes.
+    async fn write_locked(
         &mut self,
         connection: &mut PgConnection,
         queued: &mut [Box<dyn Queued>],
-        needs: Needs,
+        needs: &Needs,
     ) -> Result<(), LedgerError> {
         let mut tx = connection.begin().await.map_err(unavailable)?;
-        let head = head::lock(&mut tx, &self.ledger_id)
+        let before = head::lock(&mut tx, &self.ledger_id)
             .await
             .map_err(|error| unusable(&error))?;
-        self.catch_up(&mut tx, head.size).await.map_err(unavailable)?;
-        let keys = idempotency_keys(queued);
-        let known = self.look_up(&mut tx, &keys, needs).await.map_err(unavailable)?;
+        let alone = self.followed == before.size;
+        self.catch_up(&mut tx, before.size).await.map_err(unavailable)?;
+        let known = self.look_up(&mut tx, needs).await.map_err(unavailable)?;
+        let decided = self.decide(&before, known, queued);
+        if decided.rows.is_empty() {
+            tx.rollback().await.map_err(unavailable)?;
+            self.head = alone.then_some(before);
+            return Ok(());
+        }
+        let (rows, after, at) = (&decided.rows, &decided.head, decided.at);
+        let written = async {
+            if !rows.append(&mut tx, &self.ledger_id, &before, after, at).await? {
+                return Err(sqlx::Error::RowNotFound);
+            }
+            rows.write_rest(&mut tx, &self.ledger_id).await?;
+            tx.commit().await
+        }
+        .await;
+        if let Err(error) = written {
+            self.forget(&decided);
+            return Err(unavailable(error));
+        }
+        self.follow_own(decided);
+        if !alone {
+            self.head = None;
+        }
+        Ok(())
+    }
 
+    /// Runs every operation in turn on a ledger that ends at `before`. The cache is ahead of the database then.
+    fn decide(&mut self, before: &Head, known: Known, queued: &mut [Box<dyn Queued>]) -> Decided {
         let mut batch = Batch {
-            at: self.clock.now().max(head.last_recorded_at),
-            origin: head.origin.clone(),
+            at: self.clock.now().max(before.last_recorded_at),
+            origin: before.origin.clone(),
             entropy: self.entropy.clone(),
             cache: std::mem::replace(&mut self.cache, StreamCache::new(CACHED_STREAMS)),
-            head,
+            head: before.clone(),
             known,
-            rows: super::append::Rows::default(),
+            rows: Rows::default(),
             touched: HashSet::new(),
         };
         for operation in queued.iter_mut() {
@@ -255,24 +359,24 @@ impl Writer {
             ..
         } = batch;
         self.cache = cache;
-        if rows.is_empty() {
-            return tx.rollback().await.map_err(unavailable);
+        Decided {
+            at,
+            head,
+            rows,
+            touched,
         }
+    }
 
-        let written = async {
-            rows.write(&mut tx, &self.ledger_id, at).await?;
-            head::advance(&mut tx, &self.ledger_id, &head).await?;
-            tx.commit().await
-        }
-        .await;
-        if let Err(error) = written {
-            // The state in the cache is ahead of the database, or of what we know of it.
-            touched.iter().for_each(|key| self.cache.remove(key));
-            return Err(unavailable(error));
-        }
-        self.followed = head.size;
-        self.feed.publish(&self.ledger_id, &rows.events);
-        Ok(())
+    /// What was decided is on disk.
+    fn follow_own(&mut self, decided: Decided) {
+        self.followed = decided.head.size;
+        self.feed.publish(&self.ledger_id, &decided.rows.events);
+        self.head = Some(decided.head);
+    }
+
+    /// What was decided is not on disk, as far as we know: the cache is ahead of what is.
+    fn forget(&mut self, decided: &Decided) {
+        decided.touched.iter().for_each(|key| self.cache.remove(key));
     }
 
     /// Follows what other nodes have appended. Runs under the lock, so that nothing is missed.
@@ -305,29 +409,33 @@ impl Writer {
         Ok(())
     }
 
-    async fn look_up(&self, conn: &mut PgConnection, keys: &[String], needs: Needs) -> sqlx::Result<Known> {
+    async fn look_up(&self, conn: &mut PgConnection, needs: &Needs) -> sqlx::Result<Known> {
         let mut known = Known::default();
         if !needs.claims.is_empty() {
-            known.claims = self.claims(conn, needs.claims).await?;
+            known.claims = self.claims(conn, &needs.claims).await?;
         }
         if !needs.references.is_empty() {
-            known.references = self.references(conn, needs.references).await?;
+            known.references = self.references(conn, &needs.references).await?;
         }
-        if !keys.is_empty() {
-            known.idempotency = self.idempotency(conn, keys).await?;
+        if !needs.idempotency_keys.is_empty() {
+            known.idempotency = self.idempotency(conn, &needs.idempotency_keys).await?;
         }
         Ok(known)
     }
 
+    /// The lateral look-up goes by the whole key, one by one, whatever a plan that was made when the table was
+    /// new thinks of its size; so does that of idempotency keys.
     async fn claims(
         &self,
         conn: &mut PgConnection,
-        wanted: Vec<(&'static str, String)>,
+        wanted: &[(&'static str, String)],
     ) -> sqlx::Result<HashMap<(&'static str, String), String>> {
         let rows = sqlx::query!(
-            "SELECT kind, value, stream_id FROM unique_claims
-             WHERE ledger_id = $1
-               AND (kind, value) IN (SELECT x.kind, x.value FROM unnest($2::text[], $3::text[]) AS x(kind, value))",
+            "SELECT c.kind, c.value, c.stream_id
+             FROM unnest($2::text[], $3::text[]) AS x(kind, value)
+             CROSS JOIN LATERAL (SELECT kind, value, stream_id FROM unique_claims
+                                 WHERE ledger_id = $1 AND kind = x.kind AND value = x.value
+                                 LIMIT 1) c",
             self.ledger_id,
             &wanted.iter().map(|(kind, _)| *kind).collect::<Vec<_>>() as &[&str],
             &wanted.iter().map(|(_, value)| value.as_str()).collect::<Vec<_>>() as &[&str],
@@ -339,10 +447,10 @@ impl Writer {
             .map(|row| ((row.kind, row.value), row.stream_id))
             .collect();
         Ok(wanted
-            .into_iter()
+            .iter()
             .filter_map(|(kind, value)| {
-                let holder = holders.get(&(kind.to_owned(), value.clone()))?.clone();
-                Some(((kind, value), holder))
+                let holder = holders.get(&((*kind).to_owned(), value.clone()))?.clone();
+                Some(((*kind, value.clone()), holder))
             })
             .collect())
     }
@@ -350,7 +458,7 @@ impl Writer {
     async fn references(
         &self,
         conn: &mut PgConnection,
-        targets: Vec<StreamKey>,
+        targets: &[StreamKey],
     ) -> sqlx::Result<HashMap<StreamKey, i64>> {
         let mut counts = HashMap::new();
         for target in targets {
@@ -363,7 +471,7 @@ impl Writer {
             )
             .fetch_one(&mut *conn)
             .await?;
-            counts.insert(target, count);
+            counts.insert(target.clone(), count);
         }
         Ok(counts)
     }
@@ -374,8 +482,12 @@ impl Writer {
         keys: &[String],
     ) -> sqlx::Result<HashMap<String, ([u8; 32], StreamPoint)>> {
         let rows = sqlx::query!(
-            "SELECT key, request_hash, stream_type, stream_id, stream_seq FROM idempotency_keys
-             WHERE ledger_id = $1 AND key = ANY($2)",
+            "SELECT k.key, k.request_hash, k.stream_type, k.stream_id, k.stream_seq
+             FROM unnest($2::text[]) AS x(key)
+             CROSS JOIN LATERAL (SELECT key, request_hash, stream_type, stream_id, stream_seq
+                                 FROM idempotency_keys
+                                 WHERE ledger_id = $1 AND key = x.key
+                                 LIMIT 1) k",
             self.ledger_id,
             keys,
         )
@@ -397,6 +509,21 @@ impl Writer {
     }
 }
 
+/// What a batch came to.
+struct Decided {
+    at: Timestamp,
+    head: Head,
+    rows: Rows,
+    touched: HashSet<StreamKey>,
+}
+
+/// Whether somebody else holds a unique value.
+fn is_taken(error: &sqlx::Error) -> bool {
+    error
+        .as_database_error()
+        .is_some_and(sqlx::error::DatabaseError::is_unique_violation)
+}
+
 async fn load_stream(
     store: Arc<StreamStore>,
     key: StreamKey,
@@ -404,14 +531,6 @@ async fn load_stream(
 ) -> Result<(StreamKey, BoxedStream), LedgerError> {
     let stream = load(store, key.stream_id.clone()).await?;
     Ok((key, stream))
-}
-
-fn idempotency_keys(queued: &[Box<dyn Queued>]) -> Vec<String> {
-    queued
-        .iter()
-        .filter_map(|operation| operation.idempotency())
-        .map(|one| one.key.clone())
-        .collect()
 }
 
 fn unavailable(error: sqlx::Error) -> LedgerError {

@@ -10,7 +10,7 @@ impl StreamAggregate for Anomaly {
     fn decide(&self, command: AnomalyCommand, at: Timestamp) -> Result<Vec<AnomalyEvent>, AnomalyError> {
         match (command, self.state()) {
             (AnomalyCommand::Detect(_), Some(_)) => Err(AnomalyError::AlreadyDetected),
-            (AnomalyCommand::Detect(detected), None) => Ok(vec![AnomalyEvent::Detected(*detected)]),
+            (AnomalyCommand::Detect(detected), None) => Ok(vec![AnomalyEvent::Detected(detected)]),
             (AnomalyCommand::Resolve { .. }, None) => Err(AnomalyError::NotFound),
             (AnomalyCommand::Resolve { resolved_by }, Some(state)) => Ok(match state.resolved {
                 Some(_) => vec![],
@@ -77,8 +77,8 @@ mod tests {
         let detect = || AnomalyCommand::Detect(Box::new(detected()));
         given(vec![])
             .when(detect())
-            .then_expect_events(vec![AnomalyEvent::Detected(detected())]);
-        given(vec![AnomalyEvent::Detected(detected())])
+            .then_expect_events(vec![AnomalyEvent::Detected(Box::new(detected()))]);
+        given(vec![AnomalyEvent::Detected(Box::new(detected()))])
             .when(detect())
             .then_expect_error(AnomalyError::AlreadyDetected);
     }
@@ -88,12 +88,15 @@ mod tests {
         given(vec![])
             .when(resolve("ops"))
             .then_expect_error(AnomalyError::NotFound);
-        given(vec![AnomalyEvent::Detected(detected())])
+        given(vec![AnomalyEvent::Detected(Box::new(detected()))])
             .when(resolve("ops"))
             .then_expect_events(vec![resolved("ops")]);
-        given(vec![AnomalyEvent::Detected(detected()), resolved("ops")])
-            .when(resolve("another"))
-            .then_expect_events(vec![]);
+        given(vec![
+            AnomalyEvent::Detected(Box::new(detected())),
+            resolved("ops"),
+        ])
+        .when(resolve("another"))
+        .then_expect_events(vec![]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ stream_events! {
     /// A fact about an anomaly.
     pub enum AnomalyEvent {
         /// It was found.
-        "anomaly.detected" v 1 => Detected(AnomalyDetected),
+        "anomaly.detected" v 1 => Detected(Box<AnomalyDetected>),
         /// Somebody has dealt with it.
         "anomaly.resolved" v 1 => Resolved(AnomalyResolved),
     }

@@ -37,7 +37,7 @@ impl Anomaly {
         match (event, &mut self.state) {
             (AnomalyEvent::Detected(detected), state) => {
                 *state = Some(AnomalyState {
-                    detected,
+                    detected: *detected,
                     resolved: None,
                 });
             }

@@ -1,15 +1,17 @@
 //! The machines that a license is activated on.
 
+use std::sync::Arc;
+
 use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{MachineId, Timestamp};
 
-/// Machines by fingerprint. Copies share what they have in common: a decision over a license with many
-/// machines costs no more than over one with few.
+/// Machines by fingerprint. Copies share what they have in common, down to the single machine: a decision over
+/// a license with many machines costs no more than over one with few.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Machines(OrdMap<String, Machine>);
+pub struct Machines(OrdMap<Arc<str>, Arc<Machine>>);
 
 /// What a license knows of a machine. Its host name and the like stand in the event that activated it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,7 +32,7 @@ impl Machines {
 
     /// The machine with a fingerprint.
     pub fn find(&self, fingerprint: &str) -> Option<&Machine> {
-        self.0.get(fingerprint)
+        self.0.get(fingerprint).map(Arc::as_ref)
     }
 
     /// The fingerprint of the machine with an id.
@@ -38,7 +40,7 @@ impl Machines {
         self.0
             .iter()
             .find(|(_, machine)| machine.machine_id == machine_id)
-            .map(|(fingerprint, _)| fingerprint.as_str())
+            .map(|(fingerprint, _)| fingerprint.as_ref())
     }
 
     pub(super) fn add(&mut self, fingerprint: String, machine_id: MachineId) {
@@ -47,7 +49,7 @@ impl Machines {
             last_heartbeat_at: None,
             version: None,
         };
-        self.0.insert(fingerprint, machine);
+        self.0.insert(fingerprint.into(), Arc::new(machine));
     }
 
     pub(super) fn remove(&mut self, fingerprint: &str) {
@@ -56,6 +58,7 @@ impl Machines {
 
     pub(super) fn beat(&mut self, fingerprint: &str, at: Timestamp, version: Option<String>) {
         if let Some(machine) = self.0.get_mut(fingerprint) {
+            let machine = Arc::make_mut(machine);
             machine.last_heartbeat_at = Some(at);
             if version.is_some() {
                 machine.version = version;

@@ -3,8 +3,8 @@
 use super::{
     LimitStanding, Meter, MeterCommand, MeterError, MeterEvent, RecordUsage, UsageRecorded, tightest,
 };
+use crate::Timestamp;
 use crate::stream::{StreamAggregate, aggregate_by_decision};
-use crate::{Decimal, Timestamp};
 
 aggregate_by_decision!(Meter, "meter", MeterCommand, MeterEvent, MeterError);
 
@@ -22,7 +22,7 @@ impl Meter {
             return Err(MeterError::NotPositive);
         }
         let total = self.total() + &usage.value;
-        if total > Decimal::max() {
+        if total.is_too_large() {
             return Err(MeterError::TotalTooLarge);
         }
         for limit in usage.limits.iter().filter(|limit| !limit.overage) {
@@ -54,6 +54,7 @@ mod tests {
     use serde_json::Map;
 
     use super::*;
+    use crate::Decimal;
     use crate::entitlement::UsageLimit;
     use crate::period::Period;
 

@@ -46,9 +46,8 @@ impl Serialize for Amount {
 impl<'de> Deserialize<'de> for Amount {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = Box::<RawValue>::deserialize(deserializer)?;
-        let number: serde_json::Number = serde_json::from_str(raw.get()).map_err(D::Error::custom)?;
-        // The text, because the number may have lost digits.
-        drop(number);
+        // A number it must be; its text is kept, because what is parsed may have lost digits.
+        serde_json::from_str::<serde_json::Number>(raw.get()).map_err(D::Error::custom)?;
         Ok(Self(raw.get().to_owned()))
     }
 }
@@ -72,6 +71,6 @@ mod tests {
         for text in ["\"1\"", "null", "[]", "NaN"] {
             assert!(serde_json::from_str::<Amount>(text).is_err(), "{text}");
         }
-        assert_eq!(Amount::from("2.5".to_owned()).to_f64(), 2.5);
+        assert_eq!(Amount::from("2.5".to_owned()).to_f64().to_string(), "2.5");
     }
 }

@@ -70,7 +70,8 @@ pub struct Known<A> {
 /// The meters of a license that its features and agents have limits for.
 #[derive(Clone, Default)]
 pub struct Meters {
-    by_metric: BTreeMap<String, Versioned<Meter>>,
+    /// Copies share the meters that do not change between them.
+    by_metric: BTreeMap<String, Arc<Versioned<Meter>>>,
     /// Content of license and product that the metrics were taken from.
     content: (u64, u64),
 }
@@ -226,7 +227,7 @@ impl Directory {
             let by_metric = metrics
                 .iter()
                 .zip(&ids)
-                .filter_map(|(metric, id)| Some((metric.clone(), loaded.remove(id)?)))
+                .filter_map(|(metric, id)| Some((metric.clone(), Arc::new(loaded.remove(id)?))))
                 .collect();
             Ok(Meters { by_metric, content })
         };
@@ -363,7 +364,7 @@ impl Meters {
             |_| (),
             |(), versioned| {
                 let mut meters = self.clone();
-                meters.by_metric.insert(metric.to_owned(), versioned);
+                meters.by_metric.insert(metric.to_owned(), Arc::new(versioned));
                 meters
             },
         )

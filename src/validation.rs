@@ -13,7 +13,7 @@ use vinzy_events::entitlement::{
 use vinzy_events::id::uuid_v7;
 use vinzy_events::key::{KeyError, KeyRing, normalise};
 use vinzy_events::lease::{LeaseClaims, LeaseSigner};
-use vinzy_events::license::{License, LicenseState, LicenseStatus};
+use vinzy_events::license::{LicenseState, LicenseStatus};
 use vinzy_events::product::Product;
 use vinzy_events::{Decimal, LicenseId, Timestamp};
 
@@ -182,21 +182,21 @@ impl Validator {
     pub async fn seen_by_application(
         &self,
         located: &Located,
-        license: &License,
+        state: &LicenseState,
+        machines_used: u32,
         key: &str,
     ) -> Result<wire::ValidatedLicense, ValidationError> {
         let product = self
             .directory
             .product(located.product_id, &located.ledger_id)
             .await?;
-        let state = license.state().ok_or(LedgerError::Unreadable)?;
         let none = Map::new();
         let base = own_or_product(state, &product.versioned.aggregate, &none);
         let features = enabled_features(&resolve(base, &state.entitlements, |_| None)?);
         Ok(validated(
             located.license_id,
-            license,
             state,
+            machines_used,
             &normalise(key),
             features,
         ))
@@ -278,8 +278,8 @@ impl Validator {
             .into_iter()
             .map(agent)
             .collect();
-        let license = &found.license.versioned.aggregate;
-        let license = validated(found.license_id, license, state, key, features.clone());
+        let machines_used = found.license.versioned.aggregate.machines().count();
+        let license = validated(found.license_id, state, machines_used, key, features.clone());
         let lease = self.lease(found, &license, &entitlements, &agents, fingerprint, now);
         let response = wire::ValidateResponse {
             valid: true,
@@ -365,8 +365,8 @@ fn own_or_product<'a>(
 
 fn validated(
     id: LicenseId,
-    license: &License,
     state: &LicenseState,
+    machines_used: u32,
     key: &str,
     features: Vec<String>,
 ) -> wire::ValidatedLicense {
@@ -378,7 +378,7 @@ fn validated(
         customer_id: state.customer_id.to_string(),
         tier: state.tier.clone(),
         machines_limit: state.machines_limit,
-        machines_used: license.machines().count(),
+        machines_used,
         expires_at: state.expires_at.map(|expiry| expiry.to_string()),
         features,
         entitlements: state.entitlements.clone(),

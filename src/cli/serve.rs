@@ -45,7 +45,7 @@ impl Serve {
 
     async fn serve(&self, ground: &Ground, secrets: &Secrets) -> Result<(), Box<dyn Error>> {
         // Taken before the database is started: a port in use should not cost a recovery.
-        let listener = self.listen().await?;
+        let listener = self.listen()?;
         // Asked for from here on, so that a signal during the start is heard, too.
         let mut end = std::pin::pin!(told_to_end());
         let store = tokio::select! {
@@ -87,9 +87,9 @@ impl Serve {
         Ok(served?)
     }
 
-    async fn listen(&self) -> Result<TcpListener, String> {
+    fn listen(&self) -> Result<TcpListener, String> {
         let address = SocketAddr::new(self.server.host, self.server.port);
-        TcpListener::bind(address).await.map_err(|error| {
+        http::server::listen(address).map_err(|error| {
             format!("cannot listen on {address}: {error}. Choose another with VINZY_HOST and VINZY_PORT")
         })
     }

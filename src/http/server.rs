@@ -1,14 +1,31 @@
 //! Serving connections, and letting them end well.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
 use axum::serve::ListenerExt;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 /// How long requests under way may take to finish once the server is told to end.
 const GRACE: Duration = Duration::from_secs(30);
+
+/// Connections that may wait to be taken: a crowd that comes at once is served in turn, not turned away. The
+/// operating system may allow fewer (`net.core.somaxconn`).
+const BACKLOG: u32 = 4_096;
+
+/// Listens on `address`, also when connections of a server before linger there.
+pub fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()
+    } else {
+        TcpSocket::new_v6()
+    }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
 
 /// Serves `router` until `end` resolves; then takes no new connections, answers what is under way, and
 /// returns when that is done or a grace period is over.

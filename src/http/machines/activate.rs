@@ -57,7 +57,7 @@ pub async fn handle(
     };
     let license = app
         .validator
-        .seen_by_application(&located, &activated.license, &key)
+        .seen_by_application(&located, &activated.license, activated.machines_used, &key)
         .await?;
     let (code, message) = if activated.is_new {
         ("ACTIVATED", "Machine activated successfully")

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use futures::future::join_all;
 use serde_json::Value;
+use tokio::task::unconstrained;
 use vinzy_client::usage as wire;
 
 use super::{Use, count, refused};
@@ -62,13 +63,14 @@ pub async fn handle(
             located.insert(item.key.clone(), found);
         }
     }
-    // They come to the ledger's queue in this order and are decided in it.
+    // They come to the ledger's queue in this order and are decided in it; pausing for other tasks on the way
+    // would change it.
     let counting = records.into_iter().enumerate().map(|(index, item)| {
         let located = located.get(&item.key).and_then(Option::as_ref);
         let header = visitor.idempotency_key().map(|key| format!("{key}\u{1f}{index}"));
         outcome(&app, &visitor, located, item, header)
     });
-    let results = join_all(counting).await;
+    let results = unconstrained(join_all(counting)).await;
     let recorded = results.iter().filter(|result| result.success).count();
     Ok(Json(wire::RecordUsageBatchResponse {
         recorded,

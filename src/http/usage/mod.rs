@@ -88,7 +88,7 @@ fn value(fields: &mut Fields) -> Option<Decimal> {
     if !value.is_positive() {
         return fields.refuse("value", "must be more than 0");
     }
-    if value > Decimal::max() {
+    if value.is_too_large() {
         return fields.refuse("value", format!("must be at most {}", Decimal::max()));
     }
     if value.decimal_places() > MAX_PLACES {

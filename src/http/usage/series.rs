@@ -25,7 +25,7 @@ const DEFAULT_DAYS: i32 = 90;
 /// Show the use of a metric over time.
 ///
 /// Every bucket that overlaps `from` to `to` is there, also those without use: at most 2,000. Left out, `to` is
-/// now, and `from` 48 hours or 90 days before.
+/// the end of the bucket of now, and `from` is 48 hours or 90 days before `to`.
 #[utoipa::path(
     get, path = "/usage/{license_id}/series", tag = "Usage", operation_id = "getUsageSeries",
     params(
@@ -53,7 +53,8 @@ pub async fn handle(
     query.finish()?;
     let metric = metric.ok_or_else(|| Problem::field("metric", "is required"))?;
     let bucket = bucket.unwrap_or(Bucket::Hour);
-    let starts = starts(bucket, from, to.unwrap_or_else(|| app.clock.now()))?;
+    let to = to.unwrap_or_else(|| later(bucket.start(app.clock.now()), bucket.length()));
+    let starts = starts(bucket, from, to)?;
 
     let ledger_id = &caller.ledger_id;
     licenses::get(&app, ledger_id, id).await?;
@@ -91,7 +92,7 @@ fn starts(bucket: Bucket, from: Option<Timestamp>, to: Timestamp) -> Result<Vec<
     }
     Ok(
         std::iter::successors(Some(first), |start| Some(later(*start, length)))
-            .take_while(|start| *start < to)
+            .take(usize::try_from(count).unwrap_or(0))
             .collect(),
     )
 }

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -136,6 +137,21 @@ impl Server {
             .find_map(|line| line.strip_prefix("x-total-count: "))
             .and_then(|text| text.parse().ok());
         (body_of(&answer), total.unwrap_or(0))
+    }
+
+    /// Waits until read models and processes have caught up with the load.
+    pub(crate) async fn catch_up(&self) {
+        let mut connection = Connection::open(&self.address).await;
+        let asking = request("GET", "/ready", None, None);
+        loop {
+            let (_, answer) = connection.exchange(&asking).await;
+            let ready = body_of(answer);
+            let projections = ready["projections"].as_array().expect("they are listed");
+            if projections.iter().all(|projection| projection["lag"] == 0) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// As [`Server::get`], as soon as read models have caught up with the load.

@@ -157,7 +157,7 @@ async fn a_customers_active_licenses_compose() {
     let two = issue(
         "TWO",
         &customer,
-        json!({"sso": true, "agents": {"CTO": {"token_limit": 0.5}}}),
+        json!({"sso": true, "agents": {"CTO": {"token_limit": 50}}}),
         1,
     )
     .await;
@@ -184,7 +184,7 @@ async fn a_customers_active_licenses_compose() {
                 feature("size", "max", json!(3), [json!(3), json!(3)]),
                 feature("sso", "union", json!(true), [json!(false), json!(true)]),
             ],
-            "agents": {"CTO": {"enabled": true, "token_limit": 100.5}},
+            "agents": {"CTO": {"enabled": true, "token_limit": 150}},
         })
     );
     // What lapses falls out without anything touching it; what is reinstated comes in.

@@ -103,18 +103,17 @@ async fn activations_race(count: usize) {
         count_codes(&fresh),
         [("ACTIVATED", 3), ("ACTIVATION_LIMIT", 197)].into()
     );
-    let activated: BTreeSet<&Value> = fresh
+    let activated: BTreeSet<&str> = fresh
         .iter()
-        .map(|answer| &answer["machine_id"])
-        .filter(|id| !id.is_null())
+        .filter_map(|answer| answer["machine_id"].as_str())
         .collect();
     for node in &nodes {
         let listed = node.client.get(&format!("{path}/machines")).await.expect(200);
-        let listed: BTreeSet<&Value> = listed
+        let listed: BTreeSet<&str> = listed
             .as_array()
             .unwrap()
             .iter()
-            .map(|machine| &machine["id"])
+            .map(|machine| machine["id"].as_str().unwrap())
             .collect();
         assert_eq!(listed.len(), 3);
         assert_eq!(listed, activated);
@@ -375,4 +374,48 @@ async fn every_record_sent_three_times_counts_once_through_five_kills() {
     assert_eq!(check_anomalies(&pool).await, anomalies);
     pool.close().await;
     end(vec![node], database).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_keys_racing_over_two_nodes_lead_to_one_result_each() {
+    let database = TestDatabase::create().await;
+    let nodes = nodes(&database, 2);
+    let license = license_with(&nodes[0].client, json!({})).await;
+    nodes[0].client.activate(&license["key"], "fp").await;
+    // Two hundred activations that need no event, with ten keys; two hundred records with ten others.
+    let racing = (0..400).map(|number: usize| {
+        let client = nodes[number % 2].client.clone();
+        let (path, body) = if number < 200 {
+            ("/activate", json!({"key": license["key"], "fingerprint": "fp"}))
+        } else {
+            (
+                "/usage/record",
+                json!({"key": license["key"], "metric": "calls", "value": 2}),
+            )
+        };
+        let key = format!("{path}-{}", number / 2 % 10);
+        tokio::spawn(async move {
+            let request = client.request(Method::POST, path).header("Idempotency-Key", &key);
+            let answer = try_send(request.json(&body)).await.unwrap().expect(200);
+            (key, answer)
+        })
+    });
+    let racing: Vec<_> = racing.collect();
+    let mut results: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for raced in racing {
+        let (key, answer) = raced.await.unwrap();
+        assert_eq!(answer["success"], true);
+        results.entry(key).or_default().insert(answer.to_string());
+    }
+    assert_eq!(results.len(), 20);
+    for (key, answers) in results.iter().filter(|(key, _)| key.starts_with("/usage")) {
+        assert_eq!(answers.len(), 1, "{key}: {answers:?}");
+    }
+    let path = format!("/usage/{}", license["id"].as_str().unwrap());
+    let total = nodes[1].client.get(&path).await.expect(200);
+    assert_eq!(
+        (&total[0]["total_value"], &total[0]["record_count"]),
+        (&json!(20), &json!(10))
+    );
+    end(nodes, database).await;
 }

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use vinzy_events::json::{JsonError, canonical, parse_strict};
 use vinzy_events::{CustomerId, Decimal, Timestamp};
 
+use super::caller::IDEMPOTENCY_KEY;
 use super::problem::{FieldError, Problem};
 
 /// The longest body of most operations, in bytes.
@@ -18,7 +19,8 @@ pub const MAX_BODY: usize = 64 * 1024;
 pub struct Body<T> {
     /// The content.
     pub content: T,
-    /// The object in canonical form, by which a repeated request is recognised.
+    /// The object in canonical form, by which a repeated request is recognised; empty without an
+    /// `Idempotency-Key`.
     pub canonical: Vec<u8>,
 }
 
@@ -209,9 +211,9 @@ impl Field for CustomerId {
 }
 
 impl<T: FromFields> Body<T> {
-    fn read(bytes: &[u8]) -> Result<Self, Problem> {
+    fn read(bytes: &[u8], repeatable: bool) -> Result<Self, Problem> {
         let value = parse_strict(bytes).map_err(json_problem)?;
-        let canonical = canonical(&value);
+        let canonical = if repeatable { canonical(&value) } else { vec![] };
         let object = match (value, T::ARRAY) {
             (Value::Object(object), _) => object,
             (array @ Value::Array(_), Some(name)) => Map::from_iter([(name.to_owned(), array)]),
@@ -243,7 +245,8 @@ impl<T: FromFields, S: Send + Sync> FromRequest<S> for Body<T> {
         if !is_json(request.headers()) {
             return Err(unsupported());
         }
-        Self::read(&bytes_of(request, T::MAX_BODY).await?)
+        let repeatable = request.headers().contains_key(IDEMPOTENCY_KEY);
+        Self::read(&bytes_of(request, T::MAX_BODY).await?, repeatable)
     }
 }
 
@@ -252,12 +255,13 @@ impl<T: FromFields, S: Send + Sync> FromRequest<S> for OptionalBody<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let json = is_json(request.headers());
+        let repeatable = request.headers().contains_key(IDEMPOTENCY_KEY);
         let bytes = bytes_of(request, T::MAX_BODY).await?;
         if bytes.is_empty() {
-            return Body::read(b"{}").map(Self);
+            return Body::read(b"{}", repeatable).map(Self);
         }
         if json {
-            Body::read(&bytes).map(Self)
+            Body::read(&bytes, repeatable).map(Self)
         } else {
             Err(unsupported())
         }

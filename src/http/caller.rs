@@ -16,6 +16,8 @@ use crate::app::App;
 use crate::commands::{Context, Order};
 use crate::directory::Located;
 
+/// The header that makes a request safe to repeat.
+pub(super) const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// Longest `Idempotency-Key`, in characters.
 const MAX_IDEMPOTENCY_KEY: usize = 255;
 
@@ -172,7 +174,7 @@ fn api_key(headers: &HeaderMap) -> Option<&[u8]> {
 
 /// The key, and what it is used for: a request to another place is another request.
 fn idempotency_key(parts: &Parts) -> Result<Option<(String, String)>, Problem> {
-    let Some(value) = parts.headers.get("idempotency-key") else {
+    let Some(value) = parts.headers.get(IDEMPOTENCY_KEY) else {
         return Ok(None);
     };
     let key = value.to_str().unwrap_or_default();

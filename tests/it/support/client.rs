@@ -67,6 +67,13 @@ impl Answer {
         self.body
     }
 
+    /// Where the next page is, if there is one.
+    pub(crate) fn next_page(&self) -> Option<String> {
+        let mut links = self.header("link").split(", ");
+        let next = links.find(|link| link.contains("rel=\"next\""))?;
+        Some(next[1..next.find('>')?].to_owned())
+    }
+
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }

@@ -77,12 +77,11 @@ pub fn parse_agent_metric(metric: &str) -> Option<(&str, &str)> {
     metric.strip_prefix("agent.")?.split_once('.')
 }
 
-/// The agent whose tokens a metric counts.
+/// The agent whose tokens a metric counts: the inverse of [`tokens_metric`], also for codes with dots, which
+/// imported records may hold.
 pub fn agent_of_tokens(metric: &str) -> Option<&str> {
-    match parse_agent_metric(metric)? {
-        (code, TOKENS) => Some(code),
-        _ => None,
-    }
+    let code = metric.strip_prefix("agent.")?.strip_suffix(TOKENS)?;
+    code.strip_suffix('.')
 }
 
 /// The metric that counts an agent's tokens.
@@ -192,7 +191,15 @@ mod tests {
             assert_eq!(json!(parsed), case["out"], "{case}");
         }
         assert_eq!(agent_of_tokens(&tokens_metric("CTO")), Some("CTO"));
-        assert_eq!(agent_of_tokens("agent.CTO.delegations"), None);
+        assert_eq!(agent_of_tokens(&tokens_metric("gpt-4.1")), Some("gpt-4.1"));
+        for other in [
+            "agent.CTO.delegations",
+            "agent.tokens",
+            "agent.CTOtokens",
+            "agents.CTO.tokens",
+        ] {
+            assert_eq!(agent_of_tokens(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -319,6 +319,10 @@ fn check_agents(place: &str, agents: &Map<String, Value>, problems: &mut Vec<Fie
     for (code, value) in agents {
         let place = format!("{place}.{code}");
         check_name(&place, code, problems);
+        if code.contains('.') {
+            let problem = "must have a code without dots: its metrics are named agent.{CODE}.{what}";
+            problems.push((place.clone(), problem.into()));
+        }
         let Value::Object(fields) = value else {
             problems.push((place, "must be an object".into()));
             continue;

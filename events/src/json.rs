@@ -3,18 +3,25 @@
 //! A value that went through [`parse_strict`] is *normalised*: it equals what parsing its own canonical
 //! form gives, so that it reads the same on create and on read.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt;
 
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 use serde_json::{Map, Number, Value};
 
 /// Integers up to this size are doubles exactly (2^53).
 const EXACT: u64 = 1 << 53;
 
+/// How deep arrays and objects may stand within each other. Readers give up at 128, and what is taken in here
+/// stands some levels deeper in events, snapshots and answers.
+pub const MAX_DEPTH: u32 = 64;
+
 /// Why JSON is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JsonError {
-    /// It is not JSON: malformed, not UTF-8, nested deeper than 127, or a number beyond a double's range.
+    /// It is not JSON: malformed, not UTF-8, or a number beyond a double's range.
     #[error("malformed JSON at line {line}, column {column}: {message}")]
     Syntax {
         /// Line, from 1.
@@ -36,6 +43,9 @@ pub enum JsonError {
         /// The integer as written.
         literal: String,
     },
+    /// Arrays and objects stand too deep within each other.
+    #[error("arrays and objects are nested deeper than {MAX_DEPTH}")]
+    TooDeep,
     /// U+0000 in a string or key, which databases cannot hold as text.
     #[error("text holds the NUL character")]
     NulCharacter,
@@ -47,6 +57,7 @@ pub fn parse_strict(bytes: &[u8]) -> Result<Value, JsonError> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let parsed = Strict {
         refused: &mut refused,
+        depth: 0,
     }
     .deserialize(&mut deserializer)
     .and_then(|value| deserializer.end().map(|()| value));
@@ -62,6 +73,58 @@ pub fn parse_strict(bytes: &[u8]) -> Result<Value, JsonError> {
             Ok(value)
         }
     }
+}
+
+/// Puts the digits back that numbers of a field have lost by becoming doubles: where the field stands in an
+/// object, or in the objects of an array, and was written with more digits than a double is sure to hold, its
+/// value becomes the text. `json` is what `value` was parsed from; `lists` names fields whose arrays are looked
+/// at, too.
+pub fn keep_digits(json: &[u8], value: &mut Value, field: &str, lists: &[&str]) {
+    if !has_long_number(json) {
+        return;
+    }
+    if let Ok(raw) = serde_json::from_slice(json) {
+        keep_raw_digits(raw, value, field, lists);
+    }
+}
+
+fn keep_raw_digits(raw: &RawValue, value: &mut Value, field: &str, lists: &[&str]) {
+    match value {
+        Value::Object(object) => {
+            let Ok(raw) = serde_json::from_str::<HashMap<Cow<'_, str>, &RawValue>>(raw.get()) else {
+                return;
+            };
+            let is_long = |raw: &&RawValue| has_long_number(raw.get().as_bytes());
+            if let (Some(number @ Value::Number(_)), Some(raw)) =
+                (object.get_mut(field), raw.get(field).copied().filter(is_long))
+            {
+                *number = Value::String(raw.get().to_owned());
+            }
+            for list in lists {
+                if let (Some(items @ Value::Array(_)), Some(raw)) = (object.get_mut(*list), raw.get(*list)) {
+                    keep_raw_digits(raw, items, field, &[]);
+                }
+            }
+        }
+        Value::Array(items) => {
+            let Ok(raw) = serde_json::from_str::<Vec<&RawValue>>(raw.get()) else {
+                return;
+            };
+            for (item, raw) in items.iter_mut().zip(raw) {
+                if item.is_object() {
+                    keep_raw_digits(raw, item, field, &[]);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Whether JSON holds a run of digits, with or without a point, that is longer than every double's. Text with
+/// such a run counts too: that costs a second look, no more.
+fn has_long_number(json: &[u8]) -> bool {
+    json.split(|byte| !matches!(byte, b'.' | b'0'..=b'9'))
+        .any(|digits| digits.len() > 15)
 }
 
 /// The canonical form (RFC 8785) of a value.
@@ -172,9 +235,18 @@ pub(crate) fn normalised_double(double: f64) -> Option<Number> {
 /// because serde's errors are text.
 struct Strict<'a> {
     refused: &'a mut Option<JsonError>,
+    /// How many arrays and objects this stands in.
+    depth: u32,
 }
 
 impl Strict<'_> {
+    fn within(&mut self) -> Strict<'_> {
+        Strict {
+            refused: &mut *self.refused,
+            depth: self.depth + 1,
+        }
+    }
+
     fn refuse<E: de::Error>(self, refusal: JsonError) -> E {
         let error = E::custom(&refusal);
         *self.refused = Some(refusal);
@@ -243,26 +315,25 @@ impl<'de> Visitor<'de> for Strict<'_> {
         self.text(value).map(Value::String)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut access: A) -> Result<Value, A::Error> {
+        if self.depth == MAX_DEPTH {
+            return Err(self.refuse(JsonError::TooDeep));
+        }
         let mut items = vec![];
-        while let Some(item) = access.next_element_seed(Strict {
-            refused: &mut *self.refused,
-        })? {
+        while let Some(item) = access.next_element_seed(self.within())? {
             items.push(item);
         }
         Ok(Value::Array(items))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(mut self, mut access: A) -> Result<Value, A::Error> {
+        if self.depth == MAX_DEPTH {
+            return Err(self.refuse(JsonError::TooDeep));
+        }
         let mut object = Map::new();
         while let Some(key) = access.next_key::<String>()? {
-            let key = Strict {
-                refused: &mut *self.refused,
-            }
-            .text(key)?;
-            let value = access.next_value_seed(Strict {
-                refused: &mut *self.refused,
-            })?;
+            let key = self.within().text(key)?;
+            let value = access.next_value_seed(self.within())?;
             if object.contains_key(&key) {
                 return Err(self.refuse(JsonError::DuplicateKey { key }));
             }
@@ -403,6 +474,33 @@ mod tests {
     }
 
     #[test]
+    fn digits_of_a_field_can_be_kept() {
+        let kept = |json: &str| {
+            let mut value = parsed(json);
+            keep_digits(json.as_bytes(), &mut value, "value", &["records"]);
+            value
+        };
+        assert_eq!(
+            kept(r#"{"value": 99999999999999.991, "other": 99999999999999.991}"#),
+            json!({"value": "99999999999999.991", "other": 99_999_999_999_999.98})
+        );
+        assert_eq!(
+            kept(
+                r#"{"records": [{"value": 0.1}, {"v\u0061lue": 0.10000000000000000000001}, 5, "x"], "value": 1}"#
+            ),
+            json!({"records": [{"value": 0.1}, {"value": "0.10000000000000000000001"}, 5, "x"], "value": 1})
+        );
+        assert_eq!(
+            kept(r#"[{"value": 9007199254740993.0}, {"deeper": {"value": 9007199254740993.0}}]"#),
+            json!([{"value": "9007199254740993.0"}, {"deeper": {"value": 9_007_199_254_740_992_u64}}])
+        );
+        assert_eq!(
+            kept(r#"{"value": "1234567890123456789"}"#),
+            json!({"value": "1234567890123456789"})
+        );
+    }
+
+    #[test]
     fn what_readers_would_disagree_about_is_refused() {
         assert_eq!(
             parse_strict(br#"{"a":{"b":1,"b":1}}"#),
@@ -413,18 +511,23 @@ mod tests {
     }
 
     #[test]
+    fn nesting_is_bounded_well_below_what_readers_can_take() {
+        for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
+            let nested = |depth| format!("{}1{}", open.repeat(depth), close.repeat(depth));
+            assert!(parse_strict(nested(64).as_bytes()).is_ok());
+            for depth in [65, 127, 128, 5000] {
+                assert_eq!(
+                    parse_strict(nested(depth).as_bytes()),
+                    Err(JsonError::TooDeep),
+                    "{depth}"
+                );
+            }
+        }
+    }
+
+    #[test]
     fn what_is_not_json_is_told_with_its_place() {
-        let deep = [b"[".repeat(1000), b"]".repeat(1000)].concat();
-        for bad in [
-            &b""[..],
-            b"{",
-            b"{} x",
-            b"\xff",
-            br#""\ud800""#,
-            b"nul",
-            b"01",
-            &deep,
-        ] {
+        for bad in [&b""[..], b"{", b"{} x", b"\xff", br#""\ud800""#, b"nul", b"01"] {
             assert!(matches!(parse_strict(bad), Err(JsonError::Syntax { .. })));
         }
         let Err(JsonError::Syntax { line, column, .. }) = parse_strict(b"{\n  x}") else {

@@ -6,14 +6,16 @@ use std::time::Duration;
 use quick_cache::sync::Cache;
 use serde_json::{Map, Number, Value};
 use vinzy_client::validation as wire;
-use vinzy_events::agent::{AgentEntitlement, check_token_quota, resolve_agents, tokens_metric};
+use vinzy_events::agent::{AgentEntitlement, resolve_agents, tokens_metric};
 use vinzy_events::entitlement::{
-    Entitlement, InvalidFeature, base_features, enabled_features, limit_period, resolve, usage_limits,
+    Entitlement, InvalidFeature, UsageLimit, base_features, enabled_features, limit_period, resolve,
+    usage_limits,
 };
 use vinzy_events::id::uuid_v7;
 use vinzy_events::key::{KeyError, KeyRing, normalise};
 use vinzy_events::lease::{LeaseClaims, LeaseSigner};
 use vinzy_events::license::{LicenseState, LicenseStatus};
+use vinzy_events::meter::tightest;
 use vinzy_events::product::Product;
 use vinzy_events::{Decimal, LicenseId, Timestamp};
 
@@ -407,19 +409,15 @@ fn asked_agent(found: &Found, agent_code: &str, now: Timestamp) -> Result<AgentV
     };
     let metric = tokens_metric(agent_code);
     let limits = usage_limits(base, &state.entitlements, &metric);
-    let period = limits.last().and_then(|limit| limit.period);
-    let used = found
-        .meters
-        .get(&metric)
-        .map(|meter| meter.used(period, now))
-        .unwrap_or_default();
-    let may_pass = limits.last().is_some_and(|limit| limit.overage);
+    let meter = found.meters.get(&metric);
+    let used = |period| meter.map(|meter| meter.used(period, now)).unwrap_or_default();
+    let has_passed = |limit: &UsageLimit| !limit.overage && used(limit.period) > limit.amount;
     let (code, message) = if !agent.is_enabled() {
         (
             "AGENT_NOT_ENTITLED",
             format!("Agent {agent_code} is not entitled"),
         )
-    } else if !may_pass && check_token_quota(&agent, &used).is_some() {
+    } else if limits.iter().any(has_passed) {
         (
             "LIMIT_EXCEEDED",
             format!("Agent {agent_code} has passed its token limit"),
@@ -427,21 +425,24 @@ fn asked_agent(found: &Found, agent_code: &str, now: Timestamp) -> Result<AgentV
     } else {
         ("OK", format!("Agent {agent_code} is entitled"))
     };
-    Ok(agent_answer(code, message, agent_code, Some((agent, used))))
+    let tokens = match tightest(&limits, used) {
+        Some(standing) => (standing.used, Some(standing.remaining)),
+        None => (used(None), None),
+    };
+    Ok(agent_answer(code, message, agent_code, Some((agent, tokens))))
 }
 
 fn agent_answer(
     code: &'static str,
     message: String,
     agent_code: &str,
-    agent: Option<(AgentEntitlement, Decimal)>,
+    agent: Option<(AgentEntitlement, (Decimal, Option<Decimal>))>,
 ) -> AgentValidation {
-    let tokens_remaining = agent.as_ref().and_then(|(agent, used)| {
-        let limit = Decimal::from_json(&agent.token_limit)?;
-        Some(limit.minus_or_zero(used).to_string().into())
-    });
-    let tokens_used = agent.as_ref().map(|(_, used)| used.to_string().into());
-    let agent = agent.map(|(entitlement, _)| self::agent(entitlement));
+    let (agent, tokens) = agent.unzip();
+    let (used, remaining) = tokens.unzip();
+    let tokens_used = used.map(|used| used.to_string().into());
+    let tokens_remaining = remaining.flatten().map(|remaining| remaining.to_string().into());
+    let agent = agent.map(self::agent);
     let response = wire::ValidateAgentResponse {
         valid: code == "OK",
         code: code.to_owned(),

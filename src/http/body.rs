@@ -6,7 +6,7 @@ use axum::body::{Bytes, to_bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
 use serde_json::{Map, Value};
-use vinzy_events::json::{JsonError, canonical, parse_strict};
+use vinzy_events::json::{JsonError, canonical, keep_digits, parse_strict};
 use vinzy_events::{CustomerId, Decimal, Timestamp};
 
 use super::caller::IDEMPOTENCY_KEY;
@@ -24,7 +24,7 @@ pub struct Body<T> {
     pub canonical: Vec<u8>,
 }
 
-/// As [`Body`], for operations whose body may be left out, which is as good as `{}`.
+/// As [`Body`], for operations whose body may be left out or be `null`, which is as good as `{}`.
 pub struct OptionalBody<T>(pub Body<T>);
 
 /// Content that can be read from fields.
@@ -34,6 +34,9 @@ pub trait FromFields: Sized {
 
     /// The field that a bare array stands for; without one, a body must be an object.
     const ARRAY: Option<&'static str> = None;
+
+    /// The field that holds amounts, in the object or in those of its array: it keeps digits that no double holds.
+    const AMOUNT: Option<&'static str> = None;
 
     /// Reads the content; `None` only after an error was noted in `fields`.
     fn from_fields(fields: &mut Fields) -> Option<Self>;
@@ -52,11 +55,6 @@ pub trait Field: Sized {
 }
 
 impl Fields {
-    /// Whether a field is there, if only as `null`.
-    pub fn has(&self, name: &str) -> bool {
-        self.object.contains_key(name)
-    }
-
     /// A field that must be there and not be `null`.
     pub fn required<T: Field>(&mut self, name: &str) -> Option<T> {
         match self.object.remove(name) {
@@ -212,7 +210,10 @@ impl Field for CustomerId {
 
 impl<T: FromFields> Body<T> {
     fn read(bytes: &[u8], repeatable: bool) -> Result<Self, Problem> {
-        let value = parse_strict(bytes).map_err(json_problem)?;
+        let mut value = parse_strict(bytes).map_err(json_problem)?;
+        if let Some(field) = T::AMOUNT {
+            keep_digits(bytes, &mut value, field, T::ARRAY.as_slice());
+        }
         let canonical = if repeatable { canonical(&value) } else { vec![] };
         let object = match (value, T::ARRAY) {
             (Value::Object(object), _) => object,
@@ -257,7 +258,7 @@ impl<T: FromFields, S: Send + Sync> FromRequest<S> for OptionalBody<T> {
         let json = is_json(request.headers());
         let repeatable = request.headers().contains_key(IDEMPOTENCY_KEY);
         let bytes = bytes_of(request, T::MAX_BODY).await?;
-        if bytes.is_empty() {
+        if bytes.is_empty() || (json && bytes.trim_ascii() == b"null") {
             return Body::read(b"{}", repeatable).map(Self);
         }
         if json {
@@ -322,7 +323,7 @@ fn json_problem(error: JsonError) -> Problem {
     match error {
         JsonError::Syntax { .. } => Problem::bad_request("MALFORMED_JSON", format!("{error}.")),
         JsonError::DuplicateKey { key } => Problem::field(&key, "stands there twice"),
-        JsonError::InexactInteger { .. } | JsonError::NulCharacter => {
+        JsonError::InexactInteger { .. } | JsonError::TooDeep | JsonError::NulCharacter => {
             Problem::field("body", format!("cannot be accepted: {error}"))
         }
     }

@@ -82,13 +82,13 @@ fn api() -> OpenApiRouter<App> {
 
 /// The API description, as `/openapi.json` shows it.
 pub fn description() -> utoipa::openapi::OpenApi {
-    api().into_openapi()
+    openapi::with_problems(api().into_openapi())
 }
 
 /// The whole server as a router.
 pub fn router(app: &App) -> Router {
     let (router, description) = api().split_for_parts();
-    let router = router.merge(openapi::documents(description));
+    let router = router.merge(openapi::documents(openapi::with_problems(description)));
     let router = if app.api_prefix.is_empty() {
         router
     } else {

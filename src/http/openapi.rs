@@ -4,8 +4,8 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use utoipa::openapi::OpenApi as Description;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
+use utoipa::openapi::{Content, OpenApi as Description, Ref, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 
@@ -26,7 +26,10 @@ use crate::app::App;
         (name = "Products", description = "What is sold"),
         (name = "Customers", description = "To whom"),
         (name = "Licenses", description = "What they may do with it"),
+        (name = "Machines", description = "Seats of a license"),
         (name = "Validation", description = "What applications in the field ask"),
+        (name = "Usage", description = "What was used, and how much is left"),
+        (name = "Anomalies", description = "What stands out"),
         (name = "Audit", description = "What happened, and the proof of it"),
         (name = "Service", description = "The server itself"),
     ),
@@ -50,6 +53,31 @@ impl Modify for ApiKeys {
 /// A router whose routes will be described.
 pub(super) fn described() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Document::openapi())
+}
+
+/// Says of every operation that what else it answers is a problem document.
+pub(super) fn with_problems(mut document: Description) -> Description {
+    let content = Content::new(Some(Ref::from_schema_name("ProblemBody")));
+    let problem = ResponseBuilder::new()
+        .description("Anything else is a problem document: see `/docs/problems`.")
+        .content("application/problem+json", content)
+        .build();
+    for item in document.paths.paths.values_mut() {
+        let operations = [
+            &mut item.get,
+            &mut item.post,
+            &mut item.put,
+            &mut item.patch,
+            &mut item.delete,
+        ];
+        for operation in operations.into_iter().flatten() {
+            let responses = &mut operation.responses.responses;
+            responses
+                .entry("default".to_owned())
+                .or_insert_with(|| problem.clone().into());
+        }
+    }
+    document
 }
 
 /// `/openapi.json`, and `/docs` to read it.

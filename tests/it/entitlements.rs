@@ -103,6 +103,23 @@ async fn an_agent_is_entitled_until_its_tokens_are_used_up() {
         (&json!("OK"), &json!(0))
     );
 
+    // A feature of the metric's name limits the same tokens: the tighter one counts.
+    let tighter = json!({"entitlements": {"agent.CTO.tokens": {"limit": 10}, "agents": {"CTO": {"token_limit": 60_000}}}});
+    app.client.patch(&path, &tighter).await.expect(200);
+    let passed = ask_agent(&app, key, "CTO").await;
+    assert_eq!(
+        (
+            &passed["code"],
+            &passed["tokens_used"],
+            &passed["tokens_remaining"]
+        ),
+        (&json!("LIMIT_EXCEEDED"), &json!(49_999.5), &json!(0))
+    );
+    let dotted = json!({"entitlements": {"agents": {"gpt-4.1": {"token_limit": 5}}}});
+    app.client
+        .patch(&path, &dotted)
+        .await
+        .expect_problem(422, "VALIDATION_ERROR");
     app.client
         .post_empty(&format!("{path}/suspend"))
         .await

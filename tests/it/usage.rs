@@ -183,6 +183,22 @@ async fn amounts_are_exact_decimals() {
         "past the exact integers of doubles"
     );
 
+    // Numbers keep digits that doubles do not; nothing at all is 1.
+    assert_eq!(raw("digits", "99999999999999.991").await, "99999999999999.991");
+    assert_eq!(
+        raw("digits", "0.0000000000000000000001").await,
+        "99999999999999.9910000000000000000001"
+    );
+    assert_eq!(raw("nothing", "null").await, "1");
+
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn what_is_no_amount_is_refused_with_reasons() {
+    let app = TestApp::start().await;
+    let license = license_with(&app, json!({})).await;
+    let key = &license["key"];
     for refused in [
         "0",
         "-1",
@@ -198,7 +214,6 @@ async fn amounts_are_exact_decimals() {
         "\" 1\"",
         "\"0x10\"",
         "true",
-        "null",
         "[]",
         "{}",
     ] {

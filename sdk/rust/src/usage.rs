@@ -17,7 +17,7 @@ pub struct RecordUsageRequest {
     #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 255))]
     pub metric: String,
     /// How much: more than 0 and at most 1.7976931348623157e308, with at most 40 digits behind the point; a
-    /// number, or the same as text for more digits than a double holds. 1 if left out.
+    /// number, or the same as text. All digits count. 1 if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<f64>, exclusive_minimum = 0.0))]
     pub value: Option<Value>,

@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::task::unconstrained;
 use vinzy_client::usage as wire;
 
-use super::{Use, count, refused};
+use super::{Use, VALUE, count, refused};
 use crate::app::App;
 use crate::directory::Located;
 use crate::http::body::{Body, Fields, FromFields, read_fields};
@@ -107,6 +107,7 @@ fn problem(metric: String, problem: &Problem) -> wire::RecordUsageResponse {
 impl FromFields for Batch {
     const MAX_BODY: usize = 1024 * 1024;
     const ARRAY: Option<&'static str> = Some("records");
+    const AMOUNT: Option<&'static str> = Some(VALUE);
 
     fn from_fields(fields: &mut Fields) -> Option<Self> {
         let key = fields.optional_text("key", KEY);

@@ -28,6 +28,8 @@ use crate::directory::Located;
 const METRIC: RangeInclusive<usize> = 1..=MAX_METRIC;
 /// Characters of an idempotency key.
 const IDEMPOTENCY_KEY: RangeInclusive<usize> = 1..=255;
+/// The field that holds the amount.
+pub(super) const VALUE: &str = "value";
 /// Digits behind the point of an amount.
 const MAX_PLACES: u64 = 40;
 /// What idempotency keys of records are used for, wherever the records come from: one that was sent alone
@@ -81,10 +83,7 @@ fn metric(fields: &mut Fields) -> Option<String> {
 }
 
 fn value(fields: &mut Fields) -> Option<Decimal> {
-    if !fields.has("value") {
-        return Some(1.into());
-    }
-    let value = fields.required::<Decimal>("value")?;
+    let value = fields.optional::<Decimal>("value").unwrap_or_else(|| 1.into());
     if !value.is_positive() {
         return fields.refuse("value", "must be more than 0");
     }

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use vinzy_client::usage as wire;
 
-use super::{Use, count, refused};
+use super::{Use, VALUE, count, refused};
 use crate::app::App;
 use crate::http::body::{Body, Fields, FromFields};
 use crate::http::caller::Visitor;
@@ -52,6 +52,8 @@ pub async fn handle(
 }
 
 impl FromFields for RecordUsage {
+    const AMOUNT: Option<&'static str> = Some(VALUE);
+
     fn from_fields(fields: &mut Fields) -> Option<Self> {
         let key = fields.text("key", KEY);
         let content = Use::from_fields(fields);

@@ -10,6 +10,8 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, Executor};
 use tokio::sync::OnceCell;
 
+use super::eventually;
+
 const TEMPLATE: &str = "vinzy_template";
 
 /// The server, which ends with this process: its standard input closes then.
@@ -72,8 +74,21 @@ impl TestDatabase {
         Self::from_template(TEMPLATE).await
     }
 
-    /// A copy of another that nobody is connected to.
+    /// A copy of another, whose server has stopped: its last sessions may still be on their way out.
     pub(crate) async fn copy_of(other: &Self) -> Self {
+        let sessions = format!(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = '{}'",
+            other.name
+        );
+        eventually("nobody is connected", || async {
+            let mut connection = options().database("postgres").connect().await.unwrap();
+            let count: i64 = sqlx::query_scalar(&sessions)
+                .fetch_one(&mut connection)
+                .await
+                .unwrap();
+            count == 0
+        })
+        .await;
         Self::from_template(&other.name).await
     }
 

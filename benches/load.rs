@@ -134,26 +134,28 @@ impl Bench {
         self.clients.unwrap_or(own)
     }
 
-    /// Drives the server over so many connections; a row beside plain commits.
+    /// Drives the server over so many connections; a row beside plain commits if a ratio is demanded.
     async fn beside_commits(
         &mut self,
         path: &str,
         connections: usize,
         requests: Requests,
-        ratio: f64,
+        ratio: Option<f64>,
         p99: Option<Duration>,
     ) -> Figures {
         let connections = self.connections(connections);
         let measured = drive(&self.server.address, requests, connections, self.span).await;
-        let demand = Demand {
+        let demand = |ratio| Demand {
             floor: "INSERT … COMMIT",
             ratio,
             p99_ratio: None,
             p99,
         };
-        self.table.push(match &self.commits {
-            Some(commits) => Row::demanding(path, connections, &measured, commits, &demand),
-            None => Row::floor(path, connections, &measured),
+        self.table.push(match (&self.commits, ratio) {
+            (Some(commits), Some(ratio)) => {
+                Row::demanding(path, connections, &measured, commits, &demand(ratio))
+            }
+            _ => Row::plain(path, connections, &measured),
         });
         measured
     }
@@ -196,7 +198,7 @@ impl Bench {
     async fn licenses(&mut self) {
         let requests = Requests::Turns(vec![self.server.issuing()]);
         let issued = self
-            .beside_commits("POST /licenses", 128, requests, 3.0, None)
+            .beside_commits("POST /licenses", 128, requests, Some(3.0), None)
             .await;
         self.issued += issued.done();
     }
@@ -207,7 +209,7 @@ impl Bench {
         let p99 = Some(Duration::from_millis(50));
         let one = Requests::Turns(vec![use_of(&license.key, "calls", None)]);
         let mut done = self
-            .beside_commits("POST /usage/record, one license", 64, one, 5.0, p99)
+            .beside_commits("POST /usage/record, one license", 64, one, Some(5.0), p99)
             .await
             .done();
         self.server.catch_up().await;
@@ -216,7 +218,7 @@ impl Bench {
             use_of(&key, "calls", Some(&format!("{client}-{number}")))
         }));
         done += self
-            .beside_commits("POST /usage/record, idempotency keys", 64, keyed, 5.0, p99)
+            .beside_commits("POST /usage/record, idempotency keys", 64, keyed, None, None)
             .await
             .done();
         self.expect_total(&license, "calls", done).await;
@@ -229,7 +231,7 @@ impl Bench {
             "POST /usage/record, 1,000 licenses",
             64,
             Requests::Turns(many),
-            5.0,
+            Some(5.0),
             p99,
         )
         .await;
@@ -242,7 +244,7 @@ impl Bench {
         let single = || Requests::Turns(vec![use_of(&license.key, "long", None)]);
         let first = drive(&self.server.address, single(), 1, self.span).await;
         self.table
-            .push(Row::floor("POST /usage/record, a new meter", 1, &first));
+            .push(Row::plain("POST /usage/record, a new meter", 1, &first));
         let batch = thousand_uses_of(&license.key, "long");
         let filling = (0..8).map(|_| async {
             let mut connection = Connection::open(&self.server.address).await;
@@ -279,7 +281,7 @@ impl Bench {
             activation(&key, &format!("machine-{client}-{number}"))
         }));
         let done = self
-            .beside_commits("POST /activate, one license", 64, fresh, 4.0, None)
+            .beside_commits("POST /activate, one license", 64, fresh, Some(4.0), None)
             .await
             .done();
         let path = format!("/licenses/{}/machines?page_size=1", license.id);

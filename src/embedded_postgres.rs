@@ -276,7 +276,7 @@ impl Binaries {
             "fsync=on",
             "synchronous_commit=on",
             "full_page_writes=on",
-            "max_connections=100",
+            "max_connections=200",
             "shared_buffers=128MB",
             "max_wal_size=2GB",
             "jit=off",

@@ -34,7 +34,16 @@ pub(crate) struct Row {
 }
 
 impl Row {
+    /// A row that others stand beside.
     pub(crate) fn floor(path: &str, connections: usize, figures: &Figures) -> Self {
+        Self {
+            demanded: Some("(floor)".to_owned()),
+            ..Self::plain(path, connections, figures)
+        }
+    }
+
+    /// A row of which nothing is demanded.
+    pub(crate) fn plain(path: &str, connections: usize, figures: &Figures) -> Self {
         Self {
             path: path.to_owned(),
             connections,
@@ -75,7 +84,7 @@ impl Row {
             p99_of_floor: demand.p99_ratio.map(|_| p99_of_floor),
             demanded: Some(format!("≥ {} × {}{p99}", demand.ratio, demand.floor)),
             holds: Some(fast && steady),
-            ..Self::floor(path, connections, figures)
+            ..Self::plain(path, connections, figures)
         }
     }
 
@@ -89,7 +98,7 @@ impl Row {
             of_floor: Some(cost),
             demanded: Some(format!("median ≤ {limit} × {name}")),
             holds: Some(cost <= limit && figures.errors == 0),
-            ..Self::floor(path, 1, figures)
+            ..Self::plain(path, 1, figures)
         }
     }
 }
@@ -127,7 +136,7 @@ impl Table {
                 row.errors,
                 ratio(row.of_floor),
                 ratio(row.p99_of_floor),
-                row.demanded.as_deref().unwrap_or("(floor)"),
+                row.demanded.as_deref().unwrap_or_default(),
             );
         }
     }

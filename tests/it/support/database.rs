@@ -74,7 +74,8 @@ impl TestDatabase {
         Self::from_template(TEMPLATE).await
     }
 
-    /// A copy of another, whose server has stopped: its last sessions may still be on their way out.
+    /// A copy of another, whose server has stopped. Sessions that are on their way out are ended: no copy is made
+    /// while there are any.
     pub(crate) async fn copy_of(other: &Self) -> Self {
         let sessions = format!(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = '{}'",

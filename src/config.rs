@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Command, ValueEnum};
+use clap::{Args, Command, FromArgMatches, ValueEnum};
 
 /// The file that is read when none is named.
 const DEFAULT_FILE: &str = "vinzy.toml";
@@ -158,6 +158,61 @@ pub struct ServerConfig {
         default_value = "coalesced"
     )]
     pub validation_audit: ValidationAudit,
+}
+
+/// How connections are taken, and what they may cost. Times are in seconds.
+#[derive(Debug, Clone, Args)]
+pub struct ConnectionConfig {
+    /// Certificates of the server in PEM, its own first: turns HTTPS on, and HTTP off
+    #[arg(long, env = "VINZY_TLS_CERT", value_name = "FILE")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// Private key of the first certificate in PEM, as PKCS#8, PKCS#1 or SEC1
+    #[arg(long, env = "VINZY_TLS_KEY", value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
+
+    /// How often renewed certificate files are looked for, in seconds
+    #[arg(long, env = "VINZY_TLS_RELOAD", value_name = "SECONDS", default_value_t = 60,
+          value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub tls_reload: u32,
+
+    /// Connections at a time, at most: further ones wait
+    #[arg(long, env = "VINZY_MAX_CONNECTIONS", value_name = "N", default_value_t = 10_240,
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub max_connections: u32,
+
+    /// How long a client may take for its TLS handshake, and again for the head of a request, in seconds
+    #[arg(long, env = "VINZY_HEADER_TIMEOUT", value_name = "SECONDS", default_value_t = 10,
+          value_parser = clap::value_parser!(u32).range(1..=3_600))]
+    pub header_timeout: u32,
+
+    /// How long a client may take for the body of a request, in seconds
+    #[arg(long, env = "VINZY_BODY_TIMEOUT", value_name = "SECONDS", default_value_t = 60,
+          value_parser = clap::value_parser!(u32).range(1..=3_600))]
+    pub body_timeout: u32,
+
+    /// How long a client may leave an answer unread, in seconds
+    #[arg(long, env = "VINZY_WRITE_TIMEOUT", value_name = "SECONDS", default_value_t = 30,
+          value_parser = clap::value_parser!(u32).range(1..=3_600))]
+    pub write_timeout: u32,
+
+    /// How long a connection may wait for its next request, in seconds; longer than a proxy before the server
+    /// keeps its own
+    #[arg(long, env = "VINZY_IDLE_TIMEOUT", value_name = "SECONDS", default_value_t = 75,
+          value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub idle_timeout: u32,
+}
+
+/// Without a look at flags, environment and file.
+impl Default for ConnectionConfig {
+    fn default() -> Self {
+        let command = Self::augment_args(Command::new("defaults"))
+            .mut_args(|argument| argument.env(None::<&'static str>));
+        command
+            .try_get_matches_from(["defaults"])
+            .and_then(|matches| Self::from_arg_matches(&matches))
+            .expect("each of these settings has a default or may be left out")
+    }
 }
 
 /// How the program tells what it does.
@@ -357,7 +412,7 @@ fn wrong_type(key: &str, path: &Path) -> FileError {
 
 #[cfg(test)]
 mod tests {
-    use clap::{FromArgMatches, Parser};
+    use clap::Parser;
 
     use super::*;
 
@@ -365,6 +420,8 @@ mod tests {
     struct Cli {
         #[command(flatten)]
         server: ServerConfig,
+        #[command(flatten)]
+        connections: ConnectionConfig,
         #[command(flatten)]
         secrets: SecretConfig,
     }
@@ -389,6 +446,25 @@ mod tests {
             (cli.server.port, cli.server.lease_ttl, cli.server.max_staleness),
             (9000, 30, 30)
         );
+    }
+
+    #[test]
+    fn connections_have_defaults_and_bounds() {
+        let cli = parse("header_timeout = 5\ntls_cert = \"cert.pem\"", &[]).unwrap();
+        let defaults = ConnectionConfig::default();
+        assert_eq!(cli.connections.header_timeout, 5);
+        assert_eq!(cli.connections.tls_cert, Some("cert.pem".into()));
+        assert_eq!(cli.connections.max_connections, defaults.max_connections);
+        assert_eq!(
+            (
+                defaults.header_timeout,
+                defaults.max_connections,
+                defaults.tls_cert
+            ),
+            (10, 10_240, None)
+        );
+        assert!(parse("max_connections = 0", &[]).unwrap_err().contains("1..="));
+        assert!(parse("idle_timeout = 0", &[]).unwrap_err().contains("1..="));
     }
 
     #[test]

@@ -11,8 +11,9 @@ use super::store::{Ground, Store, runtime, told_to_end};
 use super::{Answer, output};
 use crate::app::App;
 use crate::clock::{Clock, Entropy};
-use crate::config::{DatabaseConfig, LogConfig, SecretConfig, ServerConfig};
+use crate::config::{ConnectionConfig, DatabaseConfig, LogConfig, SecretConfig, ServerConfig};
 use crate::http;
+use crate::http::server::Server;
 use crate::secrets::Secrets;
 
 #[derive(Debug, Args)]
@@ -25,6 +26,8 @@ use crate::secrets::Secrets;
 pub(super) struct Serve {
     #[command(flatten, next_help_heading = "Server")]
     server: ServerConfig,
+    #[command(flatten, next_help_heading = "Connections")]
+    connections: ConnectionConfig,
     #[command(flatten, next_help_heading = "Database")]
     database: DatabaseConfig,
     #[command(flatten, next_help_heading = "Secrets")]
@@ -38,12 +41,14 @@ impl Serve {
         output::start_log(&self.log)?;
         let ground = Ground::prepare(self.database.clone(), data_dir_given)?;
         ground.notes.iter().for_each(|note| tracing::warn!("{note}"));
+        // As the user that renewed certificates will be read as.
+        let server = Server::try_new(&self.connections)?;
         let secrets = Secrets::load(&self.secrets, &ground.data_dir, &Entropy::System)?;
-        runtime()?.block_on(self.serve(&ground, &secrets))?;
+        runtime()?.block_on(self.serve(server, &ground, &secrets))?;
         Ok(Answer::Yes)
     }
 
-    async fn serve(&self, ground: &Ground, secrets: &Secrets) -> Result<(), Box<dyn Error>> {
+    async fn serve(&self, server: Server, ground: &Ground, secrets: &Secrets) -> Result<(), Box<dyn Error>> {
         // Taken before the database is started: a port in use should not cost a recovery.
         let listener = self.listen()?;
         // Asked for from here on, so that a signal during the start is heard, too.
@@ -52,7 +57,9 @@ impl Serve {
             store = ground.open() => store?,
             _ = &mut end => return Ok(()),
         };
-        let served = self.serve_on(&store, listener, ground, secrets, end).await;
+        let served = self
+            .serve_on(&store, server, listener, ground, secrets, end)
+            .await;
         let closed = store.close().await;
         served?;
         closed?;
@@ -63,6 +70,7 @@ impl Serve {
     async fn serve_on(
         &self,
         store: &Store,
+        server: Server,
         listener: TcpListener,
         ground: &Ground,
         secrets: &Secrets,
@@ -76,15 +84,16 @@ impl Serve {
             Entropy::System,
         )
         .await?;
+        let scheme = if server.is_encrypted() { "https" } else { "http" };
         let address = listener.local_addr()?;
-        self.greet(address, ground, secrets)?;
-        let served = http::server::serve(listener, http::router(&app), async {
+        self.greet(scheme, address, ground, secrets)?;
+        let end = async {
             let _ = end.await;
             tracing::info!("stopping: no new requests, finishing those under way");
-        })
-        .await;
+        };
+        server.serve(listener, http::router(&app), end).await;
         app.stop().await;
-        Ok(served?)
+        Ok(())
     }
 
     fn listen(&self) -> Result<TcpListener, String> {
@@ -96,8 +105,14 @@ impl Serve {
 
     /// Tells a person what to do next. Keys are shown when they were generated just now, and otherwise
     /// where they are.
-    fn greet(&self, address: SocketAddr, ground: &Ground, secrets: &Secrets) -> std::io::Result<()> {
-        let base = format!("http://{address}{}", self.server.api_prefix);
+    fn greet(
+        &self,
+        scheme: &str,
+        address: SocketAddr,
+        ground: &Ground,
+        secrets: &Secrets,
+    ) -> std::io::Result<()> {
+        let base = format!("{scheme}://{address}{}", self.server.api_prefix);
         tracing::info!(%address, "ready");
         let mut out = std::io::stdout().lock();
         writeln!(out, "Vinzy-Engine is ready at {base}  (API guide: {base}/docs)")?;

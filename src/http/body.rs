@@ -11,6 +11,7 @@ use vinzy_events::{CustomerId, Decimal, Timestamp};
 
 use super::caller::IDEMPOTENCY_KEY;
 use super::problem::{FieldError, Problem};
+use super::server::took_too_long;
 
 /// The longest body of most operations, in bytes.
 pub const MAX_BODY: usize = 64 * 1024;
@@ -288,6 +289,9 @@ async fn bytes_of(request: Request, max_body: usize) -> Result<Bytes, Problem> {
         let cause = std::error::Error::source(&error);
         if cause.is_some_and(<dyn std::error::Error + 'static>::is::<http_body_util::LengthLimitError>) {
             too_large()
+        } else if took_too_long(&error) {
+            let detail = "The body did not come in time.";
+            Problem::new(StatusCode::REQUEST_TIMEOUT, "REQUEST_TIMEOUT", detail)
         } else {
             Problem::bad_request("INCOMPLETE_BODY", "The body ended before it was complete.")
         }

@@ -119,6 +119,7 @@ const PROBLEMS = [
   ["customer-not-found", 404, "There is no such customer, or they were deleted."],
   ["license-not-found", 404, "There is no such license, or it was deleted."],
   ["method-not-allowed", 405, "The path does not take this method; `Allow` names those that it takes."],
+  ["request-timeout", 408, "The body did not come in time."],
   ["product-code-taken", 409, "Another product has this code."],
   ["email-taken", 409, "Another customer has this e-mail address."],
   ["in-use", 409, "It cannot be deleted while licenses use it; `used_by` counts them."],

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use vinzy_engine::app::{App, DEFAULT_LEDGER, connect};
 use vinzy_engine::clock::{Clock, Entropy};
-use vinzy_engine::config::{SecretConfig, ServerConfig, ValidationAudit};
+use vinzy_engine::config::{ConnectionConfig, SecretConfig, ServerConfig, ValidationAudit};
 use vinzy_engine::http;
 use vinzy_engine::processes::anomaly_detection;
 use vinzy_engine::secrets::Secrets;
@@ -94,11 +94,12 @@ impl TestApp {
         ));
         let (end, ended) = tokio::sync::oneshot::channel();
         let router = http::router(&app);
+        let server = http::server::Server::try_new(&ConnectionConfig::default()).unwrap();
         let serving = tokio::spawn(async move {
             let ended = async {
                 let _ = ended.await;
             };
-            http::server::serve(listener, router, ended).await.unwrap();
+            server.serve(listener, router, ended).await;
         });
         Self {
             app,

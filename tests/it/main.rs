@@ -4,6 +4,7 @@ mod anomalies;
 mod architecture;
 mod audit;
 mod cli;
+mod connections;
 mod contract;
 mod crash;
 mod entitlements;

@@ -30,7 +30,18 @@ pub(crate) fn vinzy() -> Command {
 impl Node {
     /// A server on a database that is there.
     pub(crate) fn on_database(url: &str) -> Self {
-        Self::start(vinzy().arg("serve").env("VINZY_DB_URL", url))
+        Self::on_database_with(url, &[])
+    }
+
+    /// A server on a database that is there, with further settings.
+    pub(crate) fn on_database_with(url: &str, settings: &[(&str, &str)]) -> Self {
+        let mut command = vinzy();
+        Self::start(
+            command
+                .arg("serve")
+                .env("VINZY_DB_URL", url)
+                .envs(settings.iter().copied()),
+        )
     }
 
     /// A server on its private database.
@@ -59,7 +70,9 @@ impl Node {
         BufReader::new(child.stdout.take().unwrap())
             .read_line(&mut line)
             .unwrap();
-        let base = line.split_whitespace().find(|word| word.starts_with("http://"));
+        let base = line
+            .split_whitespace()
+            .find(|word| word.starts_with("http://") || word.starts_with("https://"));
         let base = base
             .unwrap_or_else(|| panic!("the server did not start: {line:?}"))
             .to_owned();
@@ -67,6 +80,10 @@ impl Node {
             child,
             client: Client::new(base),
         }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// `kill -9`.

@@ -4,14 +4,12 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ed25519_dalek::SigningKey;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, PgPool};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use vinzy_events::key::KeyRing;
 use vinzy_events::lease::{JwkSet, LeaseSigner};
-use vinzy_events::ledger::VerifierKey;
 use vinzy_projections::{Behind, Follower, Runner, StoredEvent};
 
 use crate::clock::{Clock, Entropy};
@@ -22,8 +20,9 @@ use crate::commands::validations::ValidationLog;
 use crate::config::ServerConfig;
 use crate::directory::Directory;
 use crate::http::caller::AuthKeys;
-use crate::ledger::{Feed, Ledgers, Listener, OpenError, Opening, open};
-use crate::personal_data::MasterKey;
+use crate::keys::ServerKeys;
+use crate::keys::server::ServerKeysError;
+use crate::ledger::{CheckpointKeys, Feed, Ledgers, Listener, OpenError, Opening, open};
 use crate::personal_data::store::PersonalDataStore;
 use crate::processes::anomaly_detection::AnomalyDetection;
 use crate::secrets::Secrets;
@@ -74,8 +73,8 @@ pub struct Parts {
     pub key_ring: KeyRing,
     /// Known API keys.
     pub auth: AuthKeys,
-    /// Signs checkpoints.
-    pub checkpoint_key: SigningKey,
+    /// Sign checkpoints.
+    pub checkpoint_keys: CheckpointKeys,
     /// Public keys of leases.
     pub jwks: JwkSet,
     /// The ledger of whoever has no tenant.
@@ -114,6 +113,9 @@ pub enum StartError {
     /// The ledger cannot be opened.
     #[error(transparent)]
     Ledger(#[from] OpenError),
+    /// The keys that the database keeps cannot be opened.
+    #[error(transparent)]
+    Keys(#[from] ServerKeysError),
     /// The operating system gives no thread to the ledgers' writers.
     #[error("no thread for the ledgers: {0}")]
     Thread(#[from] std::io::Error),
@@ -152,13 +154,13 @@ impl App {
         entropy: Entropy,
     ) -> Result<Self, StartError> {
         MIGRATOR.run(&pool).await?;
-        let checkpoint_key = secrets.checkpoint_key();
+        let server_keys = ServerKeys::open_or_make(&pool, &secrets.master_keys, &entropy).await?;
+        let checkpoint_keys = secrets.checkpoint_keys();
         let opening = Opening {
             ledger_id: DEFAULT_LEDGER.to_owned(),
             origin: format!("{}/t/{DEFAULT_LEDGER}", config.ledger_origin),
-            verifier_key: |origin, key| VerifierKey::from_signing(origin, key).to_string(),
         };
-        open(&pool, &opening, &checkpoint_key, &clock, &entropy).await?;
+        open(&pool, &opening, &checkpoint_keys, &clock, &entropy).await?;
 
         let mut runner = Runner::new(pool.clone());
         let directory = Arc::new(Directory::new(pool.clone()));
@@ -198,13 +200,13 @@ impl App {
                 entropy.clone(),
             ),
             validations,
-            personal_data: PersonalDataStore::new(pool.clone(), MasterKey::new(secrets.personal_data_key())),
-            address_hasher: AddressHasher::new(secrets.uniqueness_key()),
-            request_hasher: RequestHasher::new(secrets.idempotency_key()),
+            personal_data: PersonalDataStore::new(pool.clone(), secrets.master_keys.clone()),
+            address_hasher: AddressHasher::new(server_keys.uniqueness),
+            request_hasher: RequestHasher::new(server_keys.idempotency),
             product_codes: ProductCodes::default(),
             key_ring: secrets.key_ring.clone(),
             auth: AuthKeys::new(secrets.api_key.expose(), secrets.super_admin_key.expose()),
-            checkpoint_key,
+            checkpoint_keys,
             jwks: JwkSet {
                 keys: secrets
                     .signing_seeds

@@ -65,7 +65,7 @@ pub async fn verify_ledger(
 
 /// Signs the ledger as it is now; refuses when it does not continue the last checkpoint.
 pub async fn sign_checkpoint(app: &App, ledger_id: &str) -> Result<String, SignError> {
-    checkpoint::sign(&app.pool, ledger_id, &app.checkpoint_key).await
+    checkpoint::sign(&app.pool, ledger_id, &app.checkpoint_keys).await
 }
 
 /// The ids of all ledgers of a database.

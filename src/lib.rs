@@ -9,6 +9,7 @@ pub mod config;
 pub mod directory;
 pub mod embedded_postgres;
 pub mod http;
+pub mod keys;
 pub mod ledger;
 pub mod personal_data;
 pub mod privileges;

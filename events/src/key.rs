@@ -20,8 +20,8 @@ const SEGMENTS: usize = 8;
 const SEGMENT: usize = 5;
 /// Characters of the tag.
 const TAG: usize = 10;
-/// Highest version that a base32 digit can name.
-const MAX_VERSION: u8 = 31;
+/// Highest version that a license key can name, with a base32 digit.
+pub const MAX_VERSION: u8 = 31;
 
 /// A license key as issued. Its text is a secret: it is not printed by `Debug`.
 #[derive(Clone, PartialEq, Eq)]
@@ -190,16 +190,7 @@ impl KeyRing {
 
     /// A ring from `{"0": "old", "1": "new"}`. The keys are the texts' UTF-8 bytes.
     pub fn from_json(json: &str) -> Result<Self, KeyRingError> {
-        let keys: BTreeMap<String, String> =
-            serde_json::from_str(json).map_err(|_| KeyRingError::Malformed)?;
-        let keys = keys
-            .into_iter()
-            .map(|(version, key)| match u8::from_str(&version) {
-                Ok(number) if number.to_string() == version => Ok((number, key)),
-                _ => Err(KeyRingError::Version(version)),
-            })
-            .collect::<Result<_, _>>()?;
-        Self::try_new(keys)
+        Self::try_new(parse_keys(json)?)
     }
 
     /// The version that signs.
@@ -258,6 +249,17 @@ impl KeyRing {
         let prefix = text.split('-').next().unwrap_or_default().to_owned();
         Err(KeyError::Hmac { prefix })
     }
+}
+
+/// Keys by version, from `{"0": "old", "1": "new"}`.
+pub fn parse_keys(json: &str) -> Result<BTreeMap<u8, String>, KeyRingError> {
+    let keys: BTreeMap<String, String> = serde_json::from_str(json).map_err(|_| KeyRingError::Malformed)?;
+    keys.into_iter()
+        .map(|(version, key)| match u8::from_str(&version) {
+            Ok(number) if number.to_string() == version => Ok((number, key)),
+            _ => Err(KeyRingError::Version(version)),
+        })
+        .collect()
 }
 
 /// The version that a key's text names: the value of the character after the prefix; 0 if it is none.

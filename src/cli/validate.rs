@@ -9,6 +9,7 @@ use vinzy_events::key::{KeyRing, normalise};
 
 use super::Answer;
 use crate::config::Secret;
+use crate::secrets::kept::{self, Kept};
 
 /// The HMAC keys, from settings or from the secrets that a server in development has generated.
 #[derive(Debug, Args)]
@@ -31,25 +32,21 @@ impl RingConfig {
         if let Some(keys) = &self.hmac_keys {
             return Ok(KeyRing::from_json(keys.expose())?);
         }
-        let key = match &self.hmac_key {
-            Some(key) => key.expose().to_owned(),
-            None => self.kept()?,
-        };
-        Ok(KeyRing::try_new(BTreeMap::from([(0, key)]))?)
+        if let Some(key) = &self.hmac_key {
+            return Ok(KeyRing::try_new(BTreeMap::from([(0, key.expose().to_owned())]))?);
+        }
+        let kept = Kept::read(&self.data_dir).map_err(|error| self.missing(&error))?;
+        let ring = kept.hmac_ring()?;
+        Ok(KeyRing::try_new(
+            ring.ok_or_else(|| self.missing(&"no key in it"))?,
+        )?)
     }
 
-    fn kept(&self) -> Result<String, Box<dyn Error>> {
-        let path = self.data_dir.join("secrets.toml");
-        let missing = |cause: &dyn std::fmt::Display| {
-            format!(
-                "no key: set VINZY_HMAC_KEY or VINZY_HMAC_KEYS, or name the server's data directory ({}: {cause})",
-                path.display()
-            )
-        };
-        let text = std::fs::read_to_string(&path).map_err(|error| missing(&error))?;
-        let secrets: toml::Table = text.parse().map_err(|error: toml::de::Error| missing(&error))?;
-        let key = secrets.get("hmac_key").and_then(toml::Value::as_str);
-        Ok(key.ok_or_else(|| missing(&"no hmac_key in it"))?.to_owned())
+    fn missing(&self, cause: &dyn std::fmt::Display) -> String {
+        format!(
+            "no key: set VINZY_HMAC_KEY or VINZY_HMAC_KEYS, or name the server's data directory ({}: {cause})",
+            kept::path(&self.data_dir).display()
+        )
     }
 }
 

@@ -11,9 +11,10 @@ use vinzy_events::customer::{
 
 use super::{CUSTOMER_EMAIL, CommandError, Order, Outcome, StreamPoint};
 use crate::app::App;
+use crate::keys::MasterKeys;
 use crate::ledger::{Attempt, LedgerError, Needs, Operation, Personal, Versioned};
+use crate::personal_data::DataKey;
 use crate::personal_data::store::PersonalData;
-use crate::personal_data::{DataKey, MasterKey};
 
 /// A customer with what they are called.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,7 +42,7 @@ pub async fn create(
         data,
         email_hash: app.address_hasher.hash(email),
         key: DataKey::new(key_id, app.entropy.bytes()),
-        master: app.personal_data.master().clone(),
+        masters: app.personal_data.masters().clone(),
         ledger_id: ledger_id.to_string(),
     };
     match order.execute(app, operation).await? {
@@ -121,8 +122,8 @@ async fn as_of(app: &App, ledger_id: &str, point: &StreamPoint) -> Result<NamedC
     })
 }
 
-/// Hashes addresses for the uniqueness table, so that the table alone tells none of them. Derived from
-/// the server's secret key.
+/// Hashes addresses for the uniqueness table, so that the table alone tells none of them. The key is one of
+/// the server's, which the database keeps wrapped.
 #[derive(Clone)]
 pub struct AddressHasher([u8; 32]);
 
@@ -147,7 +148,7 @@ struct Create {
     data: PersonalData,
     email_hash: String,
     key: DataKey,
-    master: MasterKey,
+    masters: MasterKeys,
     ledger_id: String,
 }
 
@@ -164,7 +165,7 @@ impl Operation for Create {
             .claim(CUSTOMER_EMAIL, self.email_hash, self.id)
             .map_err(|_| CommandError::EmailTaken)?;
         let nonce = attempt.entropy().bytes();
-        let wrapped = self.master.wrap(&self.ledger_id, self.id, &self.key, nonce);
+        let wrapped = self.key.wrap(&self.masters, &self.ledger_id, self.id, nonce);
         attempt.store_data_key(self.id, self.key.id(), wrapped);
         let fields = PersonalField::ALL
             .map(|field| (field.path(), self.data.plaintext(field)))

@@ -7,7 +7,7 @@ use vinzy_events::LicenseId;
 use crate::ledger::Idempotency;
 
 /// Hashes requests. Keyed, because a request can hold personal data that a plain hash would let others
-/// guess; derived from the server's secret key.
+/// guess; the key is one of the server's, which the database keeps wrapped.
 #[derive(Clone)]
 pub struct RequestHasher([u8; 32]);
 

@@ -1,10 +1,10 @@
 //! Signing checkpoints on demand, and never one that forks from the last.
 
-use ed25519_dalek::SigningKey;
 use sqlx::PgPool;
 use vinzy_events::ledger::{Checkpoint, Frontier, Hash};
 use vinzy_projections::event_log::{signed, unsigned};
 
+use super::checkpoint_keys::CheckpointKeys;
 use super::head::{self, HeadError};
 
 /// Hashes read at a time.
@@ -22,6 +22,12 @@ pub enum SignError {
         /// The size that was signed last.
         signed_size: u64,
     },
+    /// The ledger verifies with another key than this server has.
+    #[error("this server does not have the key that signs the checkpoints of {origin}")]
+    ForeignKey {
+        /// The ledger.
+        origin: String,
+    },
 }
 
 impl From<sqlx::Error> for SignError {
@@ -30,16 +36,17 @@ impl From<sqlx::Error> for SignError {
     }
 }
 
-/// Signs the ledger as it is now, as a signed note.
+/// Signs the ledger as it is now, as a signed note, with the key that it names.
 ///
 /// The frontier that the last checkpoint was signed over is carried on with the hashes since; only if
 /// that gives the frontier of today is the new checkpoint consistent with the old one. Costs as many
 /// hashes as events came since.
-pub async fn sign(pool: &PgPool, ledger_id: &str, key: &SigningKey) -> Result<String, SignError> {
+pub async fn sign(pool: &PgPool, ledger_id: &str, keys: &CheckpointKeys) -> Result<String, SignError> {
     let mut tx = pool.begin().await?;
     let head = head::lock(&mut tx, ledger_id).await?;
     let row = sqlx::query!(
-        "SELECT signed_size, signed_frontier, signed_checkpoint FROM ledgers WHERE ledger_id = $1",
+        "SELECT verifier_key, signed_size, signed_frontier, signed_checkpoint
+         FROM ledgers WHERE ledger_id = $1",
         ledger_id,
     )
     .fetch_one(&mut *tx)
@@ -75,6 +82,11 @@ pub async fn sign(pool: &PgPool, ledger_id: &str, key: &SigningKey) -> Result<St
     if frontier.size() != head.size || frontier.root() != head.frontier.root() {
         return Err(fork());
     }
+    let key = keys
+        .of_ledger(&head.origin, &row.verifier_key)
+        .ok_or_else(|| SignError::ForeignKey {
+            origin: head.origin.clone(),
+        })?;
     let checkpoint = Checkpoint {
         origin: head.origin,
         size: head.size,

@@ -6,6 +6,7 @@ mod attempt;
 mod batch;
 mod cache;
 pub mod checkpoint;
+mod checkpoint_keys;
 pub mod feed;
 pub mod head;
 mod load;
@@ -30,9 +31,10 @@ use vinzy_events::product::Product;
 
 pub use attempt::{Attempt, Personal, Taken};
 pub use cache::Versioned;
+pub use checkpoint_keys::CheckpointKeys;
 pub use feed::{Feed, Listener};
 pub use load::StreamStore;
-pub use open::{OpenError, Opening, open};
+pub use open::{NamedKey, OpenError, Opening, named_keys, open};
 pub use operation::{Context, Idempotency, LedgerError, Needs, Operation, Outcome, StreamPoint};
 
 use crate::clock::{Clock, Entropy};

@@ -8,6 +8,7 @@ use vinzy_events::{EventId, Timestamp};
 use vinzy_projections::StoredEvent;
 
 use super::append::Rows;
+use super::checkpoint_keys::CheckpointKeys;
 use super::head::{self, Head, HeadError};
 use crate::clock::{Clock, Entropy};
 
@@ -17,18 +18,20 @@ pub enum OpenError {
     /// The database failed.
     #[error("database failed")]
     Database(#[from] sqlx::Error),
-    /// The ledger's checkpoints verify with another key than this server signs with.
+    /// The ledger's checkpoints verify with none of the keys of this server.
     #[error(
         "the signing key does not belong to this database: ledger {origin} was opened with the key {expected}, \
-         this server has {found}. Start it with the VINZY_SIGNING_KEY (or the data directory) of before"
+         this server has {}. Start it with the VINZY_SIGNING_KEY (or the data directory) of before; a seed \
+         that signs checkpoints stays in the list when others go",
+        found.join(" and ")
     )]
     ForeignKey {
         /// The ledger.
         origin: String,
         /// The key that the ledger names.
         expected: String,
-        /// The key of this server.
-        found: String,
+        /// The keys of this server.
+        found: Vec<String>,
     },
     /// The head row is not that of a new ledger.
     #[error(transparent)]
@@ -38,28 +41,26 @@ pub enum OpenError {
     Unopenable,
 }
 
-/// What a new ledger is called and how its checkpoints verify.
+/// What a new ledger is called.
 #[derive(Debug, Clone)]
 pub struct Opening {
     /// The ledger.
     pub ledger_id: String,
     /// Its name in leaves and checkpoints, fixed for good.
     pub origin: String,
-    /// Makes the text form of the verifier key for an origin.
-    pub verifier_key: fn(&str, &ed25519_dalek::SigningKey) -> String,
 }
 
-/// Makes sure that the ledger is there and that its checkpoints verify with `signing_key`. Idempotent,
-/// also when several nodes start at once.
+/// Makes sure that the ledger is there and that one of `keys` signs its checkpoints: a new one's, the first.
+/// Idempotent, also when several nodes start at once.
 pub async fn open(
     pool: &PgPool,
     opening: &Opening,
-    signing_key: &ed25519_dalek::SigningKey,
+    keys: &CheckpointKeys,
     clock: &Clock,
     entropy: &Entropy,
 ) -> Result<(), OpenError> {
     let mut tx = pool.begin().await?;
-    let verifier_key = (opening.verifier_key)(&opening.origin, signing_key);
+    let verifier_key = keys.verifier_of_new(&opening.origin);
     // The insert of a second node waits for the first one's commit and then does nothing.
     let inserted = sqlx::query!(
         "INSERT INTO ledgers (ledger_id, origin, verifier_key, size, head_hash, frontier, last_recorded_at)
@@ -95,15 +96,33 @@ pub async fn open(
     )
     .fetch_one(&mut *tx)
     .await?;
-    let found = (opening.verifier_key)(&existing.origin, signing_key);
-    if existing.verifier_key != found {
+    if keys.of_ledger(&existing.origin, &existing.verifier_key).is_none() {
         return Err(OpenError::ForeignKey {
+            found: keys.verifiers(&existing.origin),
             origin: existing.origin,
             expected: existing.verifier_key,
-            found,
         });
     }
     Ok(())
+}
+
+/// A ledger and the key that it names for good.
+#[derive(Debug, Clone)]
+pub struct NamedKey {
+    /// The ledger's name.
+    pub origin: String,
+    /// What its checkpoints verify with.
+    pub verifier_key: String,
+}
+
+/// The ledgers of a database with the keys that they name.
+pub async fn named_keys(pool: &PgPool) -> sqlx::Result<Vec<NamedKey>> {
+    sqlx::query_as!(
+        NamedKey,
+        "SELECT origin, verifier_key FROM ledgers ORDER BY origin"
+    )
+    .fetch_all(pool)
+    .await
 }
 
 fn first_event(

@@ -1,32 +1,25 @@
-//! Sealing personal data: authenticated encryption with a key per customer, each key wrapped by the
+//! Sealing personal data: authenticated encryption with a key per customer, each key wrapped by a
 //! master key. Deleting a customer's key makes every copy of the ciphertext unreadable.
 //!
 //! Algorithm: XChaCha20-Poly1305 with a random 24-byte nonce; ciphertext is `nonce ‖ encrypted ‖ tag`.
 
 pub mod store;
 
-use chacha20poly1305::aead::{Aead, KeyInit, Payload};
-use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use chacha20poly1305::XChaCha20Poly1305;
+use chacha20poly1305::aead::KeyInit;
 use sha2::{Digest, Sha256};
 use vinzy_events::ledger::{Hash, SealedField};
 use vinzy_events::{CustomerId, EventId};
 
+pub use crate::keys::Unopenable;
+use crate::keys::{MasterKeys, NONCE, decrypt, encrypt};
+
 const ALGORITHM: &str = "XChaCha20-Poly1305";
-const NONCE: usize = 24;
 /// Sets this hash apart from every other use of SHA-256 over a key.
 const COMMITMENT_LABEL: &[u8] = b"vinzy/data-key-commitment/1\n";
 
 /// Where a sealed value would stand in the leaf, as a JSON pointer.
 pub type SealedPath = &'static str;
-
-/// The ciphertext could not be opened: another key, or changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("sealed data cannot be opened")]
-pub struct Unopenable;
-
-/// Wraps data keys. Derived from the server's secret key.
-#[derive(Clone)]
-pub struct MasterKey(XChaCha20Poly1305);
 
 /// A customer's key.
 #[derive(Clone)]
@@ -43,48 +36,33 @@ pub struct Sealed {
     pub ciphertext: Vec<u8>,
 }
 
-impl MasterKey {
-    /// From 32 secret bytes.
-    pub fn new(key: [u8; 32]) -> Self {
-        Self(XChaCha20Poly1305::new(&key.into()))
-    }
-
-    /// Encrypts a data key for storage, bound to its ledger, customer and id.
-    pub fn wrap(
-        &self,
-        ledger_id: &str,
-        customer_id: CustomerId,
-        key: &DataKey,
-        nonce: [u8; NONCE],
-    ) -> Vec<u8> {
-        encrypt(
-            &self.0,
-            nonce,
-            &key.key,
-            &wrap_context(ledger_id, customer_id, &key.id),
-        )
-    }
-
-    /// Decrypts a stored data key.
-    pub fn unwrap(
-        &self,
-        ledger_id: &str,
-        customer_id: CustomerId,
-        key_id: &str,
-        wrapped: &[u8],
-    ) -> Result<DataKey, Unopenable> {
-        let key = decrypt(&self.0, wrapped, &wrap_context(ledger_id, customer_id, key_id))?;
-        Ok(DataKey {
-            id: key_id.to_owned(),
-            key: key.try_into().map_err(|_| Unopenable)?,
-        })
-    }
-}
-
 impl DataKey {
     /// A key from an id and 32 random bytes.
     pub fn new(id: impl Into<String>, key: [u8; 32]) -> Self {
         Self { id: id.into(), key }
+    }
+
+    /// Encrypted for storage, bound to its ledger, customer and id.
+    pub fn wrap(
+        &self,
+        masters: &MasterKeys,
+        ledger_id: &str,
+        customer_id: CustomerId,
+        nonce: [u8; NONCE],
+    ) -> Vec<u8> {
+        masters.wrap(&wrap_context(ledger_id, customer_id, &self.id), &self.key, nonce)
+    }
+
+    /// Decrypted from storage.
+    pub fn unwrap(
+        masters: &MasterKeys,
+        ledger_id: &str,
+        customer_id: CustomerId,
+        key_id: &str,
+        wrapped: &[u8],
+    ) -> Result<Self, Unopenable> {
+        let key = masters.unwrap(&wrap_context(ledger_id, customer_id, key_id), wrapped)?;
+        Ok(Self::new(key_id, key))
     }
 
     /// The id that leaves name it by.
@@ -141,35 +119,15 @@ impl DataKey {
     }
 }
 
-fn wrap_context(ledger_id: &str, customer_id: CustomerId, key_id: &str) -> Vec<u8> {
+/// What a wrapped data key is bound to.
+pub(crate) fn wrap_context(ledger_id: &str, customer_id: CustomerId, key_id: &str) -> Vec<u8> {
     format!("data-key\n{ledger_id}\n{customer_id}\n{key_id}").into_bytes()
-}
-
-fn encrypt(cipher: &XChaCha20Poly1305, nonce: [u8; NONCE], plaintext: &[u8], context: &[u8]) -> Vec<u8> {
-    let payload = Payload {
-        msg: plaintext,
-        aad: context,
-    };
-    let encrypted = cipher
-        .encrypt(&XNonce::from(nonce), payload)
-        .expect("XChaCha20-Poly1305 encrypts anything shorter than 256 GiB");
-    [nonce.as_slice(), &encrypted].concat()
-}
-
-fn decrypt(cipher: &XChaCha20Poly1305, ciphertext: &[u8], context: &[u8]) -> Result<Vec<u8>, Unopenable> {
-    let (nonce, encrypted) = ciphertext.split_first_chunk::<NONCE>().ok_or(Unopenable)?;
-    let payload = Payload {
-        msg: encrypted,
-        aad: context,
-    };
-    cipher
-        .decrypt(&XNonce::from(*nonce), payload)
-        .map_err(|_| Unopenable)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keys::MasterKey;
 
     fn event() -> EventId {
         "0197f0a2-0000-7000-8000-000000000000".parse().unwrap()
@@ -192,16 +150,18 @@ mod tests {
 
     #[test]
     fn a_wrapped_key_belongs_to_one_customer() {
-        let master = MasterKey::new([1; 32]);
+        let masters = MasterKeys::new(MasterKey::from_secret("m"), vec![]);
         let (jane, joe) = (
             CustomerId::from(uuid::Uuid::nil()),
             CustomerId::from(uuid::Uuid::max()),
         );
         let key = DataKey::new("k1", [7; 32]);
-        let wrapped = master.wrap("default", jane, &key, [2; 24]);
-        let unwrapped = master.unwrap("default", jane, "k1", &wrapped).unwrap();
+        let wrapped = key.wrap(&masters, "default", jane, [2; 24]);
+        let unwrap = |ledger, customer, id| DataKey::unwrap(&masters, ledger, customer, id, &wrapped);
+        let unwrapped = unwrap("default", jane, "k1").unwrap();
         assert_eq!(unwrapped.commitment(), key.commitment());
-        assert!(master.unwrap("default", joe, "k1", &wrapped).is_err());
-        assert!(master.unwrap("other", jane, "k1", &wrapped).is_err());
+        assert!(unwrap("default", joe, "k1").is_err());
+        assert!(unwrap("default", jane, "k2").is_err());
+        assert!(unwrap("other", jane, "k1").is_err());
     }
 }

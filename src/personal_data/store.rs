@@ -9,7 +9,8 @@ use vinzy_events::customer::PersonalField;
 use vinzy_events::{CustomerId, EventId};
 use vinzy_projections::event_log::signed;
 
-use super::{DataKey, MasterKey, Unopenable};
+use super::{DataKey, Unopenable};
+use crate::keys::MasterKeys;
 
 /// What is known of a customer. Fields that were erased are empty.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -39,18 +40,18 @@ pub enum PersonalDataError {
 #[derive(Clone)]
 pub struct PersonalDataStore {
     pool: PgPool,
-    master: MasterKey,
+    masters: MasterKeys,
 }
 
 impl PersonalDataStore {
-    /// Opens what keys wrapped by `master` sealed.
-    pub fn new(pool: PgPool, master: MasterKey) -> Self {
-        Self { pool, master }
+    /// Opens what keys wrapped by one of `masters` sealed.
+    pub fn new(pool: PgPool, masters: MasterKeys) -> Self {
+        Self { pool, masters }
     }
 
-    /// The key that wraps data keys.
-    pub fn master(&self) -> &MasterKey {
-        &self.master
+    /// The keys that wrap data keys.
+    pub fn masters(&self) -> &MasterKeys {
+        &self.masters
     }
 
     /// The key that seals a customer's data; `None` when it was never made or was destroyed.
@@ -131,8 +132,7 @@ impl PersonalDataStore {
         key_id: &str,
         wrapped: &[u8],
     ) -> Result<DataKey, PersonalDataError> {
-        self.master
-            .unwrap(ledger_id, customer_id, key_id, wrapped)
+        DataKey::unwrap(&self.masters, ledger_id, customer_id, key_id, wrapped)
             .map_err(|_| PersonalDataError::Unopenable(customer_id))
     }
 }

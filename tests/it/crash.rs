@@ -12,7 +12,7 @@ use crate::support::client::{Client, try_send};
 use crate::support::node::{Node, kill_postgres, signal, vinzy};
 
 /// A directory that whoever PostgreSQL runs as can reach.
-fn place() -> (tempfile::TempDir, PathBuf) {
+pub(crate) fn place() -> (tempfile::TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
     std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
     let data_dir = directory.path().join("data");
@@ -216,7 +216,7 @@ fn a_production_server_refuses_missing_secrets_before_it_starts_anything() {
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2), "{told}");
     assert!(
-        told.contains("VINZY_SECRET_KEY is missing") && told.contains("openssl rand"),
+        told.contains("VINZY_SECRET_KEY is missing") && told.contains("vinzy keys generate"),
         "{told}"
     );
     assert!(!data_dir.join("postgres").exists());

@@ -35,6 +35,7 @@ pub async fn handle(
             }
             Err(SignError::Head(HeadError::Database(error))) => return Err(error.into()),
             Err(SignError::Head(error)) => return Err(Problem::internal(&error)),
+            Err(error @ SignError::ForeignKey { .. }) => return Err(Problem::internal(&error)),
         }
     }
     Ok(Json(wire::LedgerVerification {

@@ -25,9 +25,9 @@ use database::TestDatabase;
 
 pub(crate) const ADMIN_KEY: &str = "vz_3kfhq8rT2mLw9pXcVb5nZs7dGj4yQe6u";
 pub(crate) const SUPER_ADMIN_KEY: &str = "vzs_8dKq2LxPw5nRtVz3mBc7yHj9sGf4eTu6";
-const SECRET: &str = "Vt7wqLz3nXk9pRb5mYc2sHd8fGj4aQe6uTo1iPl0";
-const HMAC_KEY: &str = "Qe6uTo1iPl0Vt7wqLz3nXk9pRb5mYc2sHd8fGj4a";
-const SIGNING_KEY: &str = "0b1c2d3e4f5061728394a5b6c7d8e9fa0b1c2d3e4f5061728394a5b6c7d8e9fa";
+pub(crate) const SECRET: &str = "Vt7wqLz3nXk9pRb5mYc2sHd8fGj4aQe6uTo1iPl0";
+pub(crate) const HMAC_KEY: &str = "Qe6uTo1iPl0Vt7wqLz3nXk9pRb5mYc2sHd8fGj4a";
+pub(crate) const SIGNING_KEY: &str = "0b1c2d3e4f5061728394a5b6c7d8e9fa5b1e9c07d2a4f8361ce5b97043ad8f62";
 
 /// The first moment of every test.
 pub(crate) fn start_time() -> Timestamp {

@@ -88,7 +88,8 @@ pub struct SecretConfig {
     )]
     pub environment: String,
 
-    /// Wraps the keys of personal data, and keys of hashes; at least 32 characters
+    /// Master keys of at least 32 characters, separated by commas, that wrap the keys which the database keeps:
+    /// of personal data and of hashes. The first wraps, all open
     #[arg(long, env = "VINZY_SECRET_KEY", value_name = "TEXT", hide_env_values = true)]
     pub secret_key: Option<Secret>,
 
@@ -101,8 +102,8 @@ pub struct SecretConfig {
     #[arg(long, env = "VINZY_HMAC_KEYS", value_name = "JSON", hide_env_values = true)]
     pub hmac_keys: Option<Secret>,
 
-    /// Ed25519 seeds of 32 bytes, as base64 or hex, separated by commas: the first signs leases and
-    /// checkpoints, all verify leases
+    /// Ed25519 seeds of 32 bytes, as base64 or hex, separated by commas: the first signs leases, all verify
+    /// them; the checkpoints of a ledger are signed by the one it was opened with
     #[arg(long, env = "VINZY_SIGNING_KEY", value_name = "SEEDS", hide_env_values = true)]
     pub signing_key: Option<Secret>,
 
@@ -323,6 +324,11 @@ pub fn named_file(arguments: &[OsString]) -> Option<PathBuf> {
     std::env::var_os("VINZY_CONFIG")
         .filter(|path| !path.is_empty())
         .map(PathBuf::from)
+}
+
+/// The file that settings come from, when there is one.
+pub fn settings_file(arguments: &[OsString]) -> PathBuf {
+    named_file(arguments).unwrap_or_else(|| DEFAULT_FILE.into())
 }
 
 fn read(path: &Path) -> Result<toml::Table, FileError> {

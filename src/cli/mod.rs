@@ -3,6 +3,7 @@
 mod database;
 mod generate;
 mod health;
+mod keys;
 mod migrate;
 mod output;
 mod serve;
@@ -12,7 +13,7 @@ mod verify;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::config;
 
@@ -47,6 +48,8 @@ enum Command {
     Migrate(migrate::Migrate),
     /// Verify the ledgers of a database, event by event
     Verify(verify::Verify),
+    /// Make, show and rotate the server's keys
+    Keys(keys::Keys),
     /// Run only the private PostgreSQL, for psql, `pg_dump` and the like
     Database(database::Database),
 }
@@ -73,16 +76,9 @@ pub fn run() -> ExitCode {
     };
     let matches = command.get_matches_from(arguments);
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    let explicit = |id: &str| {
-        let sub = matches.subcommand().map(|(_, sub)| sub);
-        sub.and_then(|sub| sub.value_source(id))
-            .is_some_and(|source| source != clap::parser::ValueSource::DefaultValue)
-    };
-    let data_dir_given = std::env::var_os("VINZY_DATA_DIR").is_some_and(|dir| !dir.is_empty())
-        || matches!(
-            &cli.command,
-            Command::Serve(_) | Command::Migrate(_) | Command::Verify(_) | Command::Database(_)
-        ) && explicit("data_dir");
+    let innermost = innermost(&matches);
+    let data_dir_given =
+        std::env::var_os("VINZY_DATA_DIR").is_some_and(|dir| !dir.is_empty()) || given(innermost, "data_dir");
     let answer = match cli.command {
         Command::Serve(serve) => serve.run(data_dir_given),
         Command::Generate(generate) => generate.run(),
@@ -90,6 +86,7 @@ pub fn run() -> ExitCode {
         Command::Health(health) => health.run(),
         Command::Migrate(migrate) => migrate.run(data_dir_given),
         Command::Verify(verify) => verify.run(data_dir_given),
+        Command::Keys(keys) => keys.run(data_dir_given, innermost),
         Command::Database(database) => database.run(data_dir_given),
     };
     match answer {
@@ -97,4 +94,17 @@ pub fn run() -> ExitCode {
         Ok(Answer::No) => ExitCode::from(1),
         Err(error) => output::fail(error.as_ref()),
     }
+}
+
+/// What was given to the command that is to run: for `vinzy keys list`, to `list`.
+fn innermost(matches: &ArgMatches) -> &ArgMatches {
+    matches.subcommand().map_or(matches, |(_, sub)| innermost(sub))
+}
+
+/// Whether the command has a setting and a person gave it.
+fn given(matches: &ArgMatches, id: &str) -> bool {
+    matches.try_contains_id(id).is_ok()
+        && matches
+            .value_source(id)
+            .is_some_and(|source| source != clap::parser::ValueSource::DefaultValue)
 }

@@ -11,6 +11,7 @@ mod entitlements;
 mod exact;
 mod hostile;
 mod idempotency;
+mod keys;
 mod licenses;
 mod machines;
 mod openapi;

@@ -60,7 +60,8 @@ impl Node {
         )
     }
 
-    fn start(command: &mut Command) -> Self {
+    /// A server that a command starts.
+    pub(crate) fn start(command: &mut Command) -> Self {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

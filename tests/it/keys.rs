@@ -18,7 +18,7 @@ use crate::crash::place;
 use crate::support::client::Client;
 use crate::support::database::TestDatabase;
 use crate::support::node::{Node, vinzy};
-use crate::support::{ADMIN_KEY, HMAC_KEY, SECRET, SIGNING_KEY, SUPER_ADMIN_KEY};
+use crate::support::{ADMIN_KEY, HMAC_KEY, SECRET, SIGNING_KEY, SUPER_ADMIN_KEY, eventually};
 
 const NEW_SECRET: &str = "d8fGj4aQe6uTo1iPl0Vt7wqLz3nXk9pRb5mYc2sH";
 
@@ -417,6 +417,7 @@ async fn wrapping_anew_can_be_killed_and_goes_on() {
         MasterKey::from_secret(NEW_SECRET).id()
     );
     let done = async || u64::try_from(database.count(&of_new).await).unwrap();
+    pool.close().await;
 
     let mut running = on(&url, &settings)
         .args(["keys", "rotate", "master"])
@@ -429,6 +430,12 @@ async fn wrapping_anew_can_be_killed_and_goes_on() {
     }
     running.kill().unwrap();
     running.wait().unwrap();
+    let sessions = "SELECT count(*) FROM pg_stat_activity
+                    WHERE datname = current_database() AND application_name = 'vinzy'";
+    eventually("the database has noticed", || async {
+        database.count(sessions).await == 0
+    })
+    .await;
     let killed_at = done().await;
     assert!((1..COUNT).contains(&killed_at), "{killed_at} of {COUNT}");
     assert_eq!(killed_at % 500, 0, "a batch is done as a whole or not at all");
@@ -440,6 +447,7 @@ async fn wrapping_anew_can_be_killed_and_goes_on() {
         "{told}"
     );
     assert_eq!(done().await, COUNT);
+    let pool = connect(database.options(), 4).await.unwrap();
     ServerKeys::open(&pool, &masters(&[NEW_SECRET])).await.unwrap();
     let rows: Vec<(uuid::Uuid, Vec<u8>)> = sqlx::query_as("SELECT customer_id, wrapped_key FROM data_keys")
         .fetch_all(&pool)

@@ -18,6 +18,9 @@ const EXACT: u64 = 1 << 53;
 /// stands some levels deeper in events, snapshots and answers.
 pub const MAX_DEPTH: u32 = 64;
 
+/// How keys begin that `serde_json` takes for its own.
+const RESERVED: &str = "$serde_json::private::";
+
 /// Why JSON is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JsonError {
@@ -37,7 +40,8 @@ pub enum JsonError {
         /// The key.
         key: String,
     },
-    /// An integer that a double cannot hold; other readers would see another number.
+    /// An integer that is neither what a double holds exactly nor how one is written in canonical form; other
+    /// readers would see another number.
     #[error("integer {literal} cannot be held exactly; write it as a string")]
     InexactInteger {
         /// The integer as written.
@@ -46,6 +50,10 @@ pub enum JsonError {
     /// Arrays and objects stand too deep within each other.
     #[error("arrays and objects are nested deeper than {MAX_DEPTH}")]
     TooDeep,
+    /// A string or key that `serde_json` gives a meaning of its own: where it stands as a key, what is read back
+    /// is something else than was written.
+    #[error("text that begins with {RESERVED} is reserved")]
+    ReservedText,
     /// U+0000 in a string or key, which databases cannot hold as text.
     #[error("text holds the NUL character")]
     NulCharacter,
@@ -256,6 +264,9 @@ impl Strict<'_> {
     fn text<E: de::Error>(self, text: String) -> Result<String, E> {
         if text.contains('\0') {
             Err(self.refuse(JsonError::NulCharacter))
+        } else if text.starts_with(RESERVED) {
+            // Not in keys alone: a fingerprint is a text here and a key in a snapshot.
+            Err(self.refuse(JsonError::ReservedText))
         } else {
             Ok(text)
         }
@@ -388,10 +399,12 @@ fn is_exact(literal: &str) -> bool {
     if literal.len() <= 15 || literal.contains(['.', 'e', 'E']) {
         return true;
     }
-    // `{:.0}` prints every digit that the double really has.
-    literal
-        .parse::<f64>()
-        .is_ok_and(|double| double.is_finite() && format!("{double:.0}") == literal)
+    // `{:.0}` prints every digit that the double really has. The canonical form has zeros for those beyond the
+    // seventeenth; what was written so by us must be taken in again.
+    literal.parse::<f64>().is_ok_and(|double| {
+        double.is_finite()
+            && (format!("{double:.0}") == literal || ryu_js::Buffer::new().format_finite(double) == literal)
+    })
 }
 
 fn bare_message(error: &serde_json::Error) -> String {
@@ -473,6 +486,19 @@ mod tests {
         );
     }
 
+    /// A double beyond 2^53 has several texts; ours is not its exact value.
+    #[test]
+    fn integers_that_were_written_here_are_taken_in_again() {
+        for written in [
+            "100000000000000200.0",
+            "1000000000000000.2e2",
+            "-1.234567890123456789e20",
+        ] {
+            let value = parsed(written);
+            assert_eq!(parsed(&text(&value)), value, "{written}");
+        }
+    }
+
     #[test]
     fn digits_of_a_field_can_be_kept() {
         let kept = |json: &str| {
@@ -508,6 +534,23 @@ mod tests {
         );
         assert_eq!(parse_strict(br#"{"a":"\u0000"}"#), Err(JsonError::NulCharacter));
         assert_eq!(parse_strict(br#"{"\u0000":1}"#), Err(JsonError::NulCharacter));
+    }
+
+    /// As a key it would be read back from the ledger as the JSON in its value.
+    #[test]
+    fn text_that_readers_take_for_their_own_is_refused() {
+        for bad in [
+            r#"{"metadata":{"$serde_json::private::RawValue":"[1]"}}"#,
+            r#"{"fingerprint":"$serde_json::private::\u0052awValue"}"#,
+            r#"{"$serde_json::private::Number":"1"}"#,
+        ] {
+            assert_eq!(
+                parse_strict(bad.as_bytes()),
+                Err(JsonError::ReservedText),
+                "{bad}"
+            );
+        }
+        assert!(parse_strict(br#"{"$serde_json":"a $serde_json::private::RawValue"}"#).is_ok());
     }
 
     #[test]

@@ -327,8 +327,9 @@ fn json_problem(error: JsonError) -> Problem {
     match error {
         JsonError::Syntax { .. } => Problem::bad_request("MALFORMED_JSON", format!("{error}.")),
         JsonError::DuplicateKey { key } => Problem::field(&key, "stands there twice"),
-        JsonError::InexactInteger { .. } | JsonError::TooDeep | JsonError::NulCharacter => {
-            Problem::field("body", format!("cannot be accepted: {error}"))
-        }
+        JsonError::InexactInteger { .. }
+        | JsonError::TooDeep
+        | JsonError::NulCharacter
+        | JsonError::ReservedText => Problem::field("body", format!("cannot be accepted: {error}")),
     }
 }

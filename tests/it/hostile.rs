@@ -130,6 +130,11 @@ async fn odd_bodies_are_refused_by_every_route_that_takes_one() {
             &[422],
         ),
         ("duplicate key", br#"{"name":"a","name":"b"}"#.into(), &[422]),
+        (
+            "key that readers take for their own",
+            br#"{"metadata":{"$serde_json::private::RawValue":"[1]"}}"#.into(),
+            &[422],
+        ),
         ("array", b"[]".into(), &[422]),
         ("text", b"\"x\"".into(), &[422]),
         ("null", b"null".into(), &[422]),

@@ -12,6 +12,12 @@ use crate::json;
 
 /// Most characters of a decimal as text.
 const MAX_TEXT: usize = 400;
+/// Most digits of one, so that its own text is never longer than that.
+const MAX_DIGITS: u64 = 390;
+/// Text without an exponent and no longer than this is never too much.
+const MAX_PLAIN: usize = 300;
+/// The largest exponent either way: what is further away from 1 than any double is no amount of anything.
+const MAX_EXPONENT: i64 = 999;
 /// Exponents from which on numbers are written as `1e21`; below [`SMALLEST_PLAIN`] as `1e-7`. The bounds of
 /// ECMAScript, and so of canonical JSON.
 const LARGEST_PLAIN: i64 = 21;
@@ -68,13 +74,13 @@ impl Decimal {
         Number::from_f64(double).map(|number| Self::from_number(&number))
     }
 
-    /// The nearest JSON number: exact for whole numbers below 2^64, else the nearest double.
+    /// The nearest JSON number: exact for whole numbers below 2^64, else the nearest double that is finite.
     pub fn to_number(&self) -> Number {
         let text = self.to_string();
         if let Ok(whole) = text.parse::<u64>() {
             return whole.into();
         }
-        json::normalised_double(self.to_f64()).unwrap_or_else(|| 0.into())
+        json::normalised_double(self.to_f64().clamp(f64::MIN, f64::MAX)).expect("a finite number")
     }
 
     /// The nearest double; infinite beyond [`Decimal::max`].
@@ -140,17 +146,30 @@ impl Sub for &Decimal {
 impl FromStr for Decimal {
     type Err = InvalidDecimal;
 
-    /// Reads what JSON allows as a number, and nothing else.
+    /// Reads what JSON allows as a number, and nothing else; at most 390 digits and an exponent of three.
     fn from_str(text: &str) -> Result<Self, InvalidDecimal> {
         if text.len() > MAX_TEXT || !is_json_number(text) {
             return Err(InvalidDecimal);
         }
-        text.parse().map(Self).map_err(|_| InvalidDecimal)
+        let number: BigDecimal = text.parse().map_err(|_| InvalidDecimal)?;
+        let is_plain = text.len() <= MAX_PLAIN && !text.contains(['e', 'E']);
+        if is_plain || reads_back(&number) {
+            Ok(Self(number))
+        } else {
+            Err(InvalidDecimal)
+        }
     }
 }
 
-/// `-?digits(.digits)?([eE][+-]?digits)?`, with an exponent of at most three digits: what is further away
-/// from 1 than any double is no amount of anything.
+/// Whether a number's own text would be read.
+fn reads_back(number: &BigDecimal) -> bool {
+    let digits = number.digits();
+    let exponent = i64::try_from(digits).unwrap_or(i64::MAX) - 1 - number.fractional_digit_count();
+    digits <= MAX_DIGITS && (-MAX_EXPONENT..=MAX_EXPONENT).contains(&exponent)
+}
+
+/// The grammar of JSON: `-?(0|[1-9]digits)(.digits)?([eE][+-]?digits)?`, with an exponent of at most three
+/// digits.
 fn is_json_number(text: &str) -> bool {
     let text = text.strip_prefix('-').unwrap_or(text);
     let (mantissa, exponent) = match text.split_once(['e', 'E']) {
@@ -158,9 +177,10 @@ fn is_json_number(text: &str) -> bool {
         None => (text, None),
     };
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let whole = |text: &str| digits(text) && (text == "0" || !text.starts_with('0'));
     let mantissa = match mantissa.split_once('.') {
-        Some((whole, fraction)) => digits(whole) && digits(fraction),
-        None => digits(mantissa),
+        Some((before, fraction)) => whole(before) && digits(fraction),
+        None => whole(mantissa),
     };
     let exponent = exponent.is_none_or(|exponent| {
         let exponent = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
@@ -244,10 +264,33 @@ mod tests {
     fn what_json_would_not_take_is_refused() {
         for text in [
             "", " 1", "1 ", "+1", ".5", "5.", "1_000", "NaN", "Infinity", "1e", "1e1000", "0x1", "١", "1,5",
+            "00", "007", "-01.5", "01e2",
         ] {
             assert_eq!(text.parse::<Decimal>(), Err(InvalidDecimal), "{text}");
         }
         assert!("9".repeat(401).parse::<Decimal>().is_err());
+    }
+
+    #[test]
+    fn what_could_not_be_read_again_is_refused() {
+        for (text, reads) in [
+            ("9.99e999", true),
+            ("10e999", false),
+            ("1e-999", true),
+            ("0.1e-999", false),
+            ("0.1e1", true),
+        ] {
+            assert_eq!(text.parse::<Decimal>().is_ok(), reads, "{text}");
+        }
+        let digits = |count| "7".repeat(count).parse::<Decimal>();
+        assert_eq!(digits(390).unwrap().to_string().parse(), digits(390));
+        assert_eq!(digits(391), Err(InvalidDecimal));
+    }
+
+    #[test]
+    fn the_nearest_number_of_what_no_double_holds_is_the_largest() {
+        assert_eq!(decimal("1e309").to_number(), Number::from_f64(f64::MAX).unwrap());
+        assert_eq!(decimal("-1e309").to_number(), Number::from_f64(f64::MIN).unwrap());
     }
 
     #[test]

@@ -76,6 +76,10 @@ impl FromStr for Timestamp {
     type Err = InvalidTimestamp;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // Chrono takes the mathematical minus sign (U+2212) before an offset; RFC 3339 does not.
+        if !text.is_ascii() {
+            return Err(InvalidTimestamp);
+        }
         let time = DateTime::parse_from_rfc3339(text).map_err(|_| InvalidTimestamp)?;
         Self::from_micros(time.timestamp_micros()).ok_or(InvalidTimestamp)
     }
@@ -104,6 +108,12 @@ mod tests {
         assert_eq!(time.to_string(), "2026-01-01T00:00:00.000000Z");
         let fine: Timestamp = "2026-01-01T00:00:00.1234567Z".parse().unwrap();
         assert_eq!(fine.to_string(), "2026-01-01T00:00:00.123456Z");
+    }
+
+    #[test]
+    fn a_minus_sign_is_no_hyphen() {
+        assert!("2026-01-01T00:00:00-01:00".parse::<Timestamp>().is_ok());
+        assert!("2026-01-01T00:00:00\u{2212}01:00".parse::<Timestamp>().is_err());
     }
 
     #[test]

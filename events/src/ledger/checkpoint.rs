@@ -14,6 +14,9 @@ use super::Hash;
 /// The signature type of Ed25519 in a signed note.
 const ED25519: u8 = 0x01;
 
+/// Most signatures on a note: more are not looked through.
+const MAX_SIGNATURES: usize = 100;
+
 /// The state of a ledger at a size.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
@@ -125,7 +128,7 @@ impl VerifierKey {
     }
 
     /// The checkpoint in `note`, if it is this ledger's and signed by this key. Other signatures are
-    /// passed over.
+    /// passed over; of more than a hundred none is looked at.
     pub fn open(&self, note: &str) -> Result<Checkpoint, CheckpointError> {
         let split = note.rfind("\n\n").ok_or(CheckpointError::Malformed)?;
         let (text, signatures) = (&note[..=split], &note[split + 2..]);
@@ -134,6 +137,9 @@ impl VerifierKey {
             return Err(CheckpointError::OtherOrigin);
         }
         let signatures = signatures.strip_suffix('\n').ok_or(CheckpointError::Malformed)?;
+        if signatures.split('\n').count() > MAX_SIGNATURES {
+            return Err(CheckpointError::Malformed);
+        }
         let mut signed = false;
         for line in signatures.split('\n') {
             let (name, blob) = parse_signature(line)?;

@@ -2,6 +2,7 @@
 
 mod checks;
 mod database;
+mod fuzz;
 mod serve;
 mod setup;
 mod shell;
@@ -28,6 +29,12 @@ enum Task {
     Check,
     /// Check that the domain crate builds for the browser
     Wasm,
+    /// Attack the parsers at length: what `test` does for seconds
+    Fuzz {
+        /// For how many minutes
+        #[arg(long, default_value_t = 10)]
+        minutes: u64,
+    },
     #[command(flatten)]
     Generated(Generated),
 }
@@ -49,6 +56,7 @@ fn main() -> ExitCode {
         Task::Serve { arguments } => serve::run(&arguments),
         Task::Test | Task::Check => checks::run_all(),
         Task::Wasm => wasm::check(),
+        Task::Fuzz { minutes } => fuzz::run(minutes),
         Task::Generated(Generated::Sqlx { check }) => sqlx::run(check),
         Task::Generated(Generated::Openapi) => checks::write_openapi(),
     };

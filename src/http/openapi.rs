@@ -57,7 +57,7 @@ pub(super) fn described() -> OpenApiRouter<App> {
 
 /// Says of every operation that what else it answers is a problem document.
 pub(super) fn with_problems(mut document: Description) -> Description {
-    let content = Content::new(Some(Ref::from_schema_name("ProblemBody")));
+    let content = Content::new(Some(Ref::from_schema_name("Problem")));
     let problem = ResponseBuilder::new()
         .description("Anything else is a problem document: see `/docs/problems`.")
         .content("application/problem+json", content)

@@ -43,8 +43,8 @@ pub async fn handle(State(app): State<App>, body: Body<Validate>) -> Result<Resp
 #[utoipa::path(
     get, path = "/validate", tag = "Validation", operation_id = "validateDeprecated",
     params(
-        ("key" = String, Query, description = "The license key."),
-        ("fingerprint" = Option<String>, Query, description = "The machine's fingerprint."),
+        ("key" = String, Query, min_length = 1, description = "The license key."),
+        ("fingerprint" = Option<String>, Query, max_length = 255, description = "The machine's fingerprint."),
     ),
     responses((status = 200, description = "The outcome", body = wire::ValidateResponse))
 )]

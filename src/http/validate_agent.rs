@@ -44,8 +44,8 @@ pub async fn handle(
 #[utoipa::path(
     get, path = "/validate/agent", tag = "Validation", operation_id = "validateAgentDeprecated",
     params(
-        ("key" = String, Query, description = "The license key."),
-        ("agent_code" = String, Query, description = "The agent's code."),
+        ("key" = String, Query, min_length = 1, description = "The license key."),
+        ("agent_code" = String, Query, min_length = 1, max_length = 100, description = "The agent's code."),
     ),
     responses((status = 200, description = "The outcome", body = wire::ValidateAgentResponse))
 )]

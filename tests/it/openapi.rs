@@ -17,6 +17,21 @@ fn openapi_document_is_the_committed_one() {
     );
 }
 
+#[test]
+fn every_reference_in_the_document_leads_somewhere() {
+    let document = serde_json::to_value(vinzy_engine::http::description()).unwrap();
+    let text = document.to_string();
+    let references: Vec<&str> = text
+        .split("\"$ref\":\"#")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+        .collect();
+    assert!(references.len() > 40, "{}", references.len());
+    for reference in references {
+        assert!(document.pointer(reference).is_some(), "{reference}");
+    }
+}
+
 #[tokio::test]
 async fn openapi_document_and_guide_are_served() {
     let app = TestApp::start().await;

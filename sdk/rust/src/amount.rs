@@ -52,6 +52,27 @@ impl<'de> Deserialize<'de> for Amount {
     }
 }
 
+/// How amounts are described that are given: a number, the same as text, or none.
+#[cfg(feature = "openapi")]
+pub(crate) fn given_schema() -> utoipa::openapi::schema::Schema {
+    use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Type};
+    let number = ObjectBuilder::new()
+        .schema_type(Type::Number)
+        .exclusive_minimum(Some(0))
+        .maximum(Some(f64::MAX));
+    let text = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .pattern(Some(r"^([1-9][0-9]{0,200}(\.[0-9]{1,40})?|0\.[0-9]{0,39}[1-9])$"));
+    let description = "How much: more than 0 and at most 1.7976931348623157e308, with at most 40 digits behind \
+                       the point; a number, or the same as text. All digits count. 1 if left out.";
+    OneOfBuilder::new()
+        .description(Some(description))
+        .item(number)
+        .item(text)
+        .item(ObjectBuilder::new().schema_type(Type::Null))
+        .into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -21,6 +21,7 @@ pub struct License {
     /// Tier.
     pub tier: String,
     /// How many machines at once; `null` is unlimited.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>))]
     pub machines_limit: Option<u32>,
     /// How many machines there are.
     pub machines_used: u32,
@@ -72,7 +73,7 @@ pub struct CreateLicense {
         deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
-    #[cfg_attr(feature = "openapi", schema(value_type = Option<u32>, minimum = 1))]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>, minimum = 1, maximum = 4294967295_i64))]
     pub machines_limit: Option<Option<u32>>,
     /// Days from now until it ends, 1 to 36,500; `null` is never; 365 if neither this nor `expires_at` is
     /// given.
@@ -111,6 +112,7 @@ pub struct CreateLicense {
 pub struct UpdateLicense {
     /// `active`, `suspended` or `revoked` (final).
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(pattern = "^(active|suspended|revoked)$"))]
     pub status: Option<String>,
     /// New tier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -122,7 +124,7 @@ pub struct UpdateLicense {
         deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
-    #[cfg_attr(feature = "openapi", schema(value_type = Option<u32>, minimum = 1))]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>, minimum = 1, maximum = 4294967295_i64))]
     pub machines_limit: Option<Option<u32>>,
     /// New expiry, also in the past; `null` is never.
     #[serde(

@@ -10,21 +10,22 @@ use crate::validation::ValidatedLicense;
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ActivateRequest {
     /// The license key.
+    #[cfg_attr(feature = "openapi", schema(max_length = 1000))]
     pub key: String,
     /// What the machine is known by, 1 to 255 characters. Stands in the ledger for good.
     #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 255))]
     pub fingerprint: String,
     /// Its name, at most 255 characters. Stands in the ledger for good: leave it out if it names a person.
     #[serde(default)]
-    #[cfg_attr(feature = "openapi", schema(max_length = 255))]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, max_length = 255))]
     pub hostname: String,
     /// Its operating system, at most 255 characters.
     #[serde(default)]
-    #[cfg_attr(feature = "openapi", schema(max_length = 255))]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, max_length = 255))]
     pub platform: String,
     /// The application's own data about it.
     #[serde(default)]
-    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
     pub metadata: Object,
 }
 
@@ -51,6 +52,7 @@ pub struct ActivateResponse {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DeactivateRequest {
     /// The license key.
+    #[cfg_attr(feature = "openapi", schema(max_length = 1000))]
     pub key: String,
     /// What the machine is known by.
     #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 255))]
@@ -74,6 +76,7 @@ pub struct DeactivateResponse {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct HeartbeatRequest {
     /// The license key.
+    #[cfg_attr(feature = "openapi", schema(max_length = 1000))]
     pub key: String,
     /// What the machine is known by.
     #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 255))]

@@ -12,18 +12,26 @@ use crate::{Amount, Object};
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RecordUsageRequest {
     /// The license key.
+    #[cfg_attr(feature = "openapi", schema(max_length = 1000))]
     pub key: String,
     /// Of what, 1 to 255 characters without control characters. `agent.{CODE}.{sub}` counts for an agent.
-    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 255))]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(
+            min_length = 1,
+            max_length = 255,
+            pattern = "^[^\\u0000-\\u001F\\u007F-\\u009F]*$"
+        )
+    )]
     pub metric: String,
     /// How much: more than 0 and at most 1.7976931348623157e308, with at most 40 digits behind the point; a
     /// number, or the same as text. All digits count. 1 if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schema(value_type = Option<f64>, exclusive_minimum = 0.0))]
+    #[cfg_attr(feature = "openapi", schema(schema_with = crate::amount::given_schema))]
     pub value: Option<Value>,
     /// The application's own data about it.
     #[serde(default)]
-    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
     pub metadata: Object,
     /// Makes the record safe to repeat, for ever: 1 to 255 characters, unique among the records of the license.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -66,6 +74,7 @@ pub struct RecordUsageResponse {
 pub struct RecordUsageBatchRequest {
     /// The license key of records that name none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(max_length = 1000))]
     pub key: Option<String>,
     /// 1 to 1,000 records. Each is counted or refused by itself, in this order.
     #[cfg_attr(feature = "openapi", schema(min_items = 1, max_items = 1000))]

@@ -10,6 +10,7 @@ use crate::{Amount, Object};
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ValidateRequest {
     /// The license key; white space around it and the case of letters do not matter.
+    #[cfg_attr(feature = "openapi", schema(max_length = 1000))]
     pub key: String,
     /// The machine's fingerprint, 1 to 255 characters; it is bound into the lease.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -56,6 +57,7 @@ pub struct ValidatedLicense {
     /// Tier.
     pub tier: String,
     /// How many machines at once; `null` is unlimited.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>))]
     pub machines_limit: Option<u32>,
     /// How many machines there are.
     pub machines_used: u32,
@@ -111,6 +113,7 @@ pub struct Agent {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ValidateAgentRequest {
     /// The license key.
+    #[cfg_attr(feature = "openapi", schema(max_length = 1000))]
     pub key: String,
     /// The agent's code, 1 to 100 characters.
     #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 100))]

@@ -18,12 +18,12 @@ use crate::http::query::{Identified, Listed, PathId, Query};
     get, path = "/anomalies/{license_id}", tag = "Anomalies", operation_id = "listLicenseAnomalies",
     params(
         ("license_id" = String, Path, format = "uuid"),
-        ("severity" = Option<String>, Query, description = "`medium`, `high` or `critical`."),
+        ("severity" = Option<String>, Query, pattern = "^(medium|high|critical)?$", description = "`medium`, `high` or `critical`."),
         ("metric" = Option<String>, Query, description = "Only of this metric."),
         ("resolved" = Option<bool>, Query, description = "Only those that somebody has dealt with, or nobody."),
-        ("page" = Option<u32>, Query, description = "Number of the page, from 1."),
-        ("page_size" = Option<u32>, Query, description = "1 to 100; 20 if left out."),
-        ("after" = Option<String>, Query, description = "The cursor from `Link`; goes before `page`."),
+        ("page" = Option<u64>, Query, minimum = 1, maximum = 4294967295_i64, description = "Number of the page, from 1."),
+        ("page_size" = Option<u32>, Query, minimum = 1, maximum = 100, description = "1 to 100; 20 if left out."),
+        ("after" = Option<i64>, Query, minimum = 0, description = "The cursor from `Link`; goes before `page`."),
     ),
     responses((status = 200, description = "Anomalies, with `X-Total-Count` and `Link`", body = [wire::Anomaly])),
     security(("apiKey" = []))

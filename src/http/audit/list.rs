@@ -20,10 +20,10 @@ use crate::http::query::{Identified, Listed, PathId, Query};
     params(
         ("license_id" = String, Path, format = "uuid"),
         ("event_type" = Option<String>, Query, description = "Only events of this type, e.g. `license.created`."),
-        ("limit" = Option<u32>, Query, description = "The same as `page_size`."),
-        ("page" = Option<u32>, Query, description = "Number of the page, from 1."),
-        ("page_size" = Option<u32>, Query, description = "1 to 100; 20 if left out."),
-        ("after" = Option<String>, Query, description = "The cursor from `Link`; goes before `page`."),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 100, description = "The same as `page_size`."),
+        ("page" = Option<u64>, Query, minimum = 1, maximum = 4294967295_i64, description = "Number of the page, from 1."),
+        ("page_size" = Option<u32>, Query, minimum = 1, maximum = 100, description = "1 to 100; 20 if left out."),
+        ("after" = Option<i64>, Query, minimum = 0, description = "The cursor from `Link`; goes before `page`."),
     ),
     responses((status = 200, description = "Events, with `X-Total-Count` and `Link`", body = [wire::AuditEntry])),
     security(("apiKey" = []))

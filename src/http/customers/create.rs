@@ -26,7 +26,7 @@ pub struct NewCustomer {
 #[utoipa::path(
     post, path = "/customers", tag = "Customers", operation_id = "createCustomer",
     request_body = wire::CreateCustomer,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes the request safe to repeat.")),
+    params(("Idempotency-Key" = Option<String>, Header, max_length = 255, pattern = "^[!-~]([\\t -~]*[!-~])?$", description = "Makes the request safe to repeat.")),
     responses(
         (status = 201, description = "The customer", body = wire::Customer),
         (status = 409, description = "The address belongs to another customer", body = ProblemBody, content_type = "application/problem+json"),

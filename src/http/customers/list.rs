@@ -16,10 +16,10 @@ use crate::http::query::{Listed, Query};
 #[utoipa::path(
     get, path = "/customers", tag = "Customers", operation_id = "listCustomers",
     params(
-        ("email" = Option<String>, Query, description = "Only the customer with this address."),
-        ("page" = Option<u32>, Query, description = "Number of the page, from 1."),
-        ("page_size" = Option<u32>, Query, description = "1 to 100; 20 if left out."),
-        ("after" = Option<String>, Query, description = "The cursor from `Link`; goes before `page`."),
+        ("email" = Option<String>, Query, format = "email", description = "Only the customer with this address."),
+        ("page" = Option<u64>, Query, minimum = 1, maximum = 4294967295_i64, description = "Number of the page, from 1."),
+        ("page_size" = Option<u32>, Query, minimum = 1, maximum = 100, description = "1 to 100; 20 if left out."),
+        ("after" = Option<i64>, Query, minimum = 0, description = "The cursor from `Link`; goes before `page`."),
     ),
     responses((status = 200, description = "Customers, with `X-Total-Count` and `Link`", body = [wire::Customer])),
     security(("apiKey" = []))

@@ -21,7 +21,7 @@ const DEFAULT_MACHINES: u32 = 3;
 #[utoipa::path(
     post, path = "/licenses", tag = "Licenses", operation_id = "issueLicense",
     request_body = wire::CreateLicense,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes the request safe to repeat: the same license and key are answered again.")),
+    params(("Idempotency-Key" = Option<String>, Header, max_length = 255, pattern = "^[!-~]([\\t -~]*[!-~])?$", description = "Makes the request safe to repeat: the same license and key are answered again.")),
     responses(
         (status = 201, description = "The license with its key", body = wire::IssuedLicense),
         (status = 404, description = "No such product or customer", body = ProblemBody, content_type = "application/problem+json"),

@@ -14,13 +14,13 @@ use crate::http::query::{Listed, Query};
 #[utoipa::path(
     get, path = "/licenses", tag = "Licenses", operation_id = "listLicenses",
     params(
-        ("status" = Option<String>, Query, description = "`active`, `suspended`, `revoked` or `expired`, as of now."),
+        ("status" = Option<String>, Query, pattern = "^(active|suspended|revoked|expired)?$", description = "`active`, `suspended`, `revoked` or `expired`, as of now."),
         ("product_code" = Option<String>, Query, description = "Only licenses of this product."),
         ("customer_id" = Option<String>, Query, format = "uuid", description = "Only licenses of this customer."),
         ("tier" = Option<String>, Query, description = "Only licenses of this tier."),
-        ("page" = Option<u32>, Query, description = "Number of the page, from 1."),
-        ("page_size" = Option<u32>, Query, description = "1 to 100; 20 if left out."),
-        ("after" = Option<String>, Query, description = "The cursor from `Link`; goes before `page`."),
+        ("page" = Option<u64>, Query, minimum = 1, maximum = 4294967295_i64, description = "Number of the page, from 1."),
+        ("page_size" = Option<u32>, Query, minimum = 1, maximum = 100, description = "1 to 100; 20 if left out."),
+        ("after" = Option<i64>, Query, minimum = 0, description = "The cursor from `Link`; goes before `page`."),
     ),
     responses((status = 200, description = "Licenses, with `X-Total-Count` and `Link`", body = [wire::License])),
     security(("apiKey" = []))

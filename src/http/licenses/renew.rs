@@ -23,7 +23,7 @@ pub struct Renewal(LicenseCommand);
     post, path = "/licenses/{license_id}/renew", tag = "Licenses", operation_id = "renewLicense",
     params(
         ("license_id" = String, Path, format = "uuid"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Makes the request safe to repeat."),
+        ("Idempotency-Key" = Option<String>, Header, max_length = 255, pattern = "^[!-~]([\\t -~]*[!-~])?$", description = "Makes the request safe to repeat."),
     ),
     request_body = Option<wire::RenewLicense>,
     responses(

@@ -29,7 +29,7 @@ pub struct Activate {
 /// never more machines than the license allows.
 #[utoipa::path(
     post, path = "/activate", tag = "Machines", operation_id = "activate",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes the request safe to repeat.")),
+    params(("Idempotency-Key" = Option<String>, Header, max_length = 255, pattern = "^[!-~]([\\t -~]*[!-~])?$", description = "Makes the request safe to repeat.")),
     request_body = wire::ActivateRequest,
     responses((status = 200, description = "The outcome", body = wire::ActivateResponse))
 )]

@@ -24,7 +24,7 @@ pub struct Deactivate {
 /// Also under a license that is suspended, revoked or expired. `success` says whether the machine had a seat.
 #[utoipa::path(
     post, path = "/deactivate", tag = "Machines", operation_id = "deactivate",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes the request safe to repeat.")),
+    params(("Idempotency-Key" = Option<String>, Header, max_length = 255, pattern = "^[!-~]([\\t -~]*[!-~])?$", description = "Makes the request safe to repeat.")),
     request_body = wire::DeactivateRequest,
     responses(
         (status = 200, description = "The outcome", body = wire::DeactivateResponse),

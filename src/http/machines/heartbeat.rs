@@ -27,7 +27,7 @@ pub struct Heartbeat {
 /// heartbeat once a minute, and when its version changes.
 #[utoipa::path(
     post, path = "/heartbeat", tag = "Machines", operation_id = "heartbeat",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes the request safe to repeat.")),
+    params(("Idempotency-Key" = Option<String>, Header, max_length = 255, pattern = "^[!-~]([\\t -~]*[!-~])?$", description = "Makes the request safe to repeat.")),
     request_body = wire::HeartbeatRequest,
     responses((status = 200, description = "The outcome", body = wire::HeartbeatResponse))
 )]

@@ -19,7 +19,7 @@ use crate::http::problem::{Problem, ProblemBody};
 #[utoipa::path(
     post, path = "/products", tag = "Products", operation_id = "createProduct",
     request_body = wire::CreateProduct,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes the request safe to repeat.")),
+    params(("Idempotency-Key" = Option<String>, Header, max_length = 255, pattern = "^[!-~]([\\t -~]*[!-~])?$", description = "Makes the request safe to repeat.")),
     responses(
         (status = 201, description = "The product", body = wire::Product),
         (status = 409, description = "The code is taken", body = ProblemBody, content_type = "application/problem+json"),

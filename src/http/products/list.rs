@@ -14,9 +14,9 @@ use crate::http::query::{Listed, Query};
     get, path = "/products", tag = "Products", operation_id = "listProducts",
     params(
         ("code" = Option<String>, Query, description = "Only the product with this code."),
-        ("page" = Option<u32>, Query, description = "Number of the page, from 1."),
-        ("page_size" = Option<u32>, Query, description = "1 to 100; 20 if left out."),
-        ("after" = Option<String>, Query, description = "The cursor from `Link`; goes before `page`."),
+        ("page" = Option<u64>, Query, minimum = 1, maximum = 4294967295_i64, description = "Number of the page, from 1."),
+        ("page_size" = Option<u32>, Query, minimum = 1, maximum = 100, description = "1 to 100; 20 if left out."),
+        ("after" = Option<i64>, Query, minimum = 0, description = "The cursor from `Link`; goes before `page`."),
     ),
     responses((status = 200, description = "Products, with `X-Total-Count` and `Link`", body = [wire::Product])),
     security(("apiKey" = []))

@@ -46,7 +46,7 @@ struct Record {
 /// without an `idempotency_key` of their own are safe to repeat, too, each by its place in the batch.
 #[utoipa::path(
     post, path = "/usage/batch", tag = "Usage", operation_id = "recordUsageBatch",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes the request safe to repeat.")),
+    params(("Idempotency-Key" = Option<String>, Header, max_length = 255, pattern = "^[!-~]([\\t -~]*[!-~])?$", description = "Makes the request safe to repeat.")),
     request_body = wire::RecordUsageBatchRequest,
     responses((status = 200, description = "What became of each", body = wire::RecordUsageBatchResponse))
 )]

@@ -27,7 +27,7 @@ pub struct RecordUsage {
 /// gives the first result and changes nothing, for ever; a refusal is not remembered.
 #[utoipa::path(
     post, path = "/usage/record", tag = "Usage", operation_id = "recordUsage",
-    params(("Idempotency-Key" = Option<String>, Header, description = "As `idempotency_key`, which goes before it.")),
+    params(("Idempotency-Key" = Option<String>, Header, max_length = 255, pattern = "^[!-~]([\\t -~]*[!-~])?$", description = "As `idempotency_key`, which goes before it.")),
     request_body = wire::RecordUsageRequest,
     responses(
         (status = 200, description = "The outcome", body = wire::RecordUsageResponse),

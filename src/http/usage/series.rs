@@ -30,8 +30,8 @@ const DEFAULT_DAYS: i32 = 90;
     get, path = "/usage/{license_id}/series", tag = "Usage", operation_id = "getUsageSeries",
     params(
         ("license_id" = String, Path, format = "uuid"),
-        ("metric" = String, Query, description = "Of what."),
-        ("bucket" = Option<String>, Query, description = "`hour` (if left out) or `day`, in UTC."),
+        ("metric" = String, Query, min_length = 1, description = "Of what."),
+        ("bucket" = Option<String>, Query, pattern = "^(hour|day)?$", description = "`hour` (if left out) or `day`, in UTC."),
         ("from" = Option<String>, Query, format = "date-time", description = "From when."),
         ("to" = Option<String>, Query, format = "date-time", description = "Until when."),
     ),

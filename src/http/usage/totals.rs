@@ -24,8 +24,8 @@ use crate::http::query::{Listed, PathId, Query};
     get, path = "/usage/{license_id}", tag = "Usage", operation_id = "listUsage",
     params(
         ("license_id" = String, Path, format = "uuid"),
-        ("page" = Option<u32>, Query, description = "Number of the page, from 1."),
-        ("page_size" = Option<u32>, Query, description = "1 to 100; 20 if left out."),
+        ("page" = Option<u64>, Query, minimum = 1, maximum = 4294967295_i64, description = "Number of the page, from 1."),
+        ("page_size" = Option<u32>, Query, minimum = 1, maximum = 100, description = "1 to 100; 20 if left out."),
         ("after" = Option<String>, Query, description = "The cursor from `Link`: the last metric before; goes before `page`."),
     ),
     responses((status = 200, description = "Totals, with `X-Total-Count` and `Link`", body = [wire::UsageTotal])),

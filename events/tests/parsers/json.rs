@@ -106,7 +106,7 @@ proptest! {
 
     #[test]
     fn a_key_twice_is_refused_however_it_is_written(key in "[a-z]{1,3}", before in "-?[1-9]{1,9}(\\.[0-9]{1,9})?", deep in 0_usize..5) {
-        let escaped: String = key.chars().map(|letter| format!("\\u{:04X}", u32::from(letter))).collect();
+        let escaped = key.chars().map(|letter| format!("\\u{:04X}", u32::from(letter))).collect::<Vec<_>>().concat();
         let object = format!(r#"{{"{key}":{before},"other":[],"{escaped}":{before}}}"#);
         let nested = format!("{}{object}{}", "[".repeat(deep), "]".repeat(deep));
         prop_assert_eq!(parse_strict(nested.as_bytes()), Err(JsonError::DuplicateKey { key }));

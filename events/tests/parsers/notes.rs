@@ -97,7 +97,7 @@ proptest! {
         for text in [text, tampered_text(&verifier.to_string(), &changes)] {
             if let Ok(read) = text.parse::<VerifierKey>() {
                 prop_assert_eq!(read.to_string(), &*text);
-                prop_assert_eq!(&read == &verifier, text == verifier.to_string());
+                prop_assert_eq!(read == verifier, text == verifier.to_string());
             }
         }
     }

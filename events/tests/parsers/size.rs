@@ -29,7 +29,7 @@ fn long(before: &str, middle: &str, after: &str) -> String {
 
 #[test]
 fn large_json_takes_linear_time() {
-    let members: String = (0..LENGTH / 16).map(|index| format!("\"{index}\":1,")).collect();
+    let members: Vec<String> = (0..LENGTH / 16).map(|index| format!("\"{index}\":1")).collect();
     for (text, taken) in [
         (long("[", "1,", "1]"), true),
         (long("", "[", ""), false),
@@ -46,7 +46,7 @@ fn large_json_takes_linear_time() {
         (long("[", "123456789012345678,", "1]"), false),
         (long("[", "1234567890.12345678,", "1]"), true),
         (long("", " ", "1"), true),
-        (format!("{{{members}\"x\":1}}"), true),
+        (format!("{{{}}}", members.join(",")), true),
         (long("{", "\"a\":1,", "\"a\":1}"), false),
     ] {
         let start = &text[..20];

@@ -73,7 +73,7 @@ pub struct CreateLicense {
         deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
-    #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>, minimum = 1, maximum = 4294967295_i64))]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>, minimum = 1, maximum = 4_294_967_295_i64))]
     pub machines_limit: Option<Option<u32>>,
     /// Days from now until it ends, 1 to 36,500; `null` is never; 365 if neither this nor `expires_at` is
     /// given.
@@ -124,7 +124,7 @@ pub struct UpdateLicense {
         deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
-    #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>, minimum = 1, maximum = 4294967295_i64))]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>, minimum = 1, maximum = 4_294_967_295_i64))]
     pub machines_limit: Option<Option<u32>>,
     /// New expiry, also in the past; `null` is never.
     #[serde(

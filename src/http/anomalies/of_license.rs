@@ -21,7 +21,7 @@ use crate::http::query::{Identified, Listed, PathId, Query};
         ("severity" = Option<String>, Query, pattern = "^(medium|high|critical)?$", description = "`medium`, `high` or `critical`."),
         ("metric" = Option<String>, Query, description = "Only of this metric."),
         ("resolved" = Option<bool>, Query, description = "Only those that somebody has dealt with, or nobody."),
-        ("page" = Option<u64>, Query, minimum = 1, maximum = 4294967295_i64, description = "Number of the page, from 1."),
+        ("page" = Option<u64>, Query, minimum = 1, maximum = 4_294_967_295_i64, description = "Number of the page, from 1."),
         ("page_size" = Option<u32>, Query, minimum = 1, maximum = 100, description = "1 to 100; 20 if left out."),
         ("after" = Option<i64>, Query, minimum = 0, description = "The cursor from `Link`; goes before `page`."),
     ),

@@ -21,7 +21,7 @@ use crate::http::query::{Identified, Listed, PathId, Query};
         ("license_id" = String, Path, format = "uuid"),
         ("event_type" = Option<String>, Query, description = "Only events of this type, e.g. `license.created`."),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 100, description = "The same as `page_size`."),
-        ("page" = Option<u64>, Query, minimum = 1, maximum = 4294967295_i64, description = "Number of the page, from 1."),
+        ("page" = Option<u64>, Query, minimum = 1, maximum = 4_294_967_295_i64, description = "Number of the page, from 1."),
         ("page_size" = Option<u32>, Query, minimum = 1, maximum = 100, description = "1 to 100; 20 if left out."),
         ("after" = Option<i64>, Query, minimum = 0, description = "The cursor from `Link`; goes before `page`."),
     ),

@@ -17,7 +17,7 @@ use crate::http::query::{Listed, Query};
     get, path = "/customers", tag = "Customers", operation_id = "listCustomers",
     params(
         ("email" = Option<String>, Query, format = "email", description = "Only the customer with this address."),
-        ("page" = Option<u64>, Query, minimum = 1, maximum = 4294967295_i64, description = "Number of the page, from 1."),
+        ("page" = Option<u64>, Query, minimum = 1, maximum = 4_294_967_295_i64, description = "Number of the page, from 1."),
         ("page_size" = Option<u32>, Query, minimum = 1, maximum = 100, description = "1 to 100; 20 if left out."),
         ("after" = Option<i64>, Query, minimum = 0, description = "The cursor from `Link`; goes before `page`."),
     ),

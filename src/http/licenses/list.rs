@@ -18,7 +18,7 @@ use crate::http::query::{Listed, Query};
         ("product_code" = Option<String>, Query, description = "Only licenses of this product."),
         ("customer_id" = Option<String>, Query, format = "uuid", description = "Only licenses of this customer."),
         ("tier" = Option<String>, Query, description = "Only licenses of this tier."),
-        ("page" = Option<u64>, Query, minimum = 1, maximum = 4294967295_i64, description = "Number of the page, from 1."),
+        ("page" = Option<u64>, Query, minimum = 1, maximum = 4_294_967_295_i64, description = "Number of the page, from 1."),
         ("page_size" = Option<u32>, Query, minimum = 1, maximum = 100, description = "1 to 100; 20 if left out."),
         ("after" = Option<i64>, Query, minimum = 0, description = "The cursor from `Link`; goes before `page`."),
     ),

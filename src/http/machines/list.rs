@@ -17,7 +17,7 @@ use crate::http::query::{Listed, PathId, Query};
     params(
         ("license_id" = String, Path, format = "uuid"),
         ("fingerprint" = Option<String>, Query, description = "Only the machine with this fingerprint."),
-        ("page" = Option<u64>, Query, minimum = 1, maximum = 4294967295_i64, description = "Number of the page, from 1."),
+        ("page" = Option<u64>, Query, minimum = 1, maximum = 4_294_967_295_i64, description = "Number of the page, from 1."),
         ("page_size" = Option<u32>, Query, minimum = 1, maximum = 100, description = "1 to 100; 20 if left out."),
         ("after" = Option<i64>, Query, minimum = 0, description = "The cursor from `Link`; goes before `page`."),
     ),

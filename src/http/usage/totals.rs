@@ -24,7 +24,7 @@ use crate::http::query::{Listed, PathId, Query};
     get, path = "/usage/{license_id}", tag = "Usage", operation_id = "listUsage",
     params(
         ("license_id" = String, Path, format = "uuid"),
-        ("page" = Option<u64>, Query, minimum = 1, maximum = 4294967295_i64, description = "Number of the page, from 1."),
+        ("page" = Option<u64>, Query, minimum = 1, maximum = 4_294_967_295_i64, description = "Number of the page, from 1."),
         ("page_size" = Option<u32>, Query, minimum = 1, maximum = 100, description = "1 to 100; 20 if left out."),
         ("after" = Option<String>, Query, description = "The cursor from `Link`: the last metric before; goes before `page`."),
     ),

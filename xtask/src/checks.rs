@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::shell::{cargo, root, run, step};
-use crate::{setup, sqlx, wasm};
+use crate::{schemathesis, setup, sqlx, wasm};
 
 const CARGO_DENY: &str = "0.20.2";
 const CARGO_MACHETE: &str = "0.9.2";
@@ -47,6 +47,9 @@ pub(crate) fn run_all() -> Result<()> {
         run(Command::new(machete).current_dir(root()))
     })?;
     step("licenses and sources of dependencies", deny)?;
+    step("the running server against its description", || {
+        schemathesis::run(&schemathesis::Extent::default())
+    })?;
     println!("\nEverything holds.");
     Ok(())
 }

@@ -3,6 +3,7 @@
 mod checks;
 mod database;
 mod fuzz;
+mod schemathesis;
 mod serve;
 mod setup;
 mod shell;
@@ -35,6 +36,8 @@ enum Task {
         #[arg(long, default_value_t = 10)]
         minutes: u64,
     },
+    /// Try every operation of the API on a running server, by its own description
+    Schemathesis(schemathesis::Extent),
     #[command(flatten)]
     Generated(Generated),
 }
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
         Task::Test | Task::Check => checks::run_all(),
         Task::Wasm => wasm::check(),
         Task::Fuzz { minutes } => fuzz::run(minutes),
+        Task::Schemathesis(extent) => schemathesis::run(&extent),
         Task::Generated(Generated::Sqlx { check }) => sqlx::run(check),
         Task::Generated(Generated::Openapi) => checks::write_openapi(),
     };

@@ -29,6 +29,7 @@ fn leaf(position: u64, prev: Hash) -> Leaf {
             actor: Actor {
                 id: "admin".into(),
                 kind: "api_key".into(),
+                name: None,
                 via: "api".into(),
             },
             causation_id: None,

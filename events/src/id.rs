@@ -84,6 +84,14 @@ id! {
     AnomalyId
 }
 id! {
+    /// Identifies an API key, whatever its secret.
+    ApiKeyId
+}
+id! {
+    /// Identifies a tenant.
+    TenantId
+}
+id! {
     /// Identifies one event of a ledger.
     EventId
 }

@@ -40,14 +40,24 @@ impl fmt::Debug for LicenseKey {
     }
 }
 
-/// SHA-256 of a license key's text: what is stored instead of the key. As text, lower hex.
+/// SHA-256 of a key's text, a license's or an API key's: what is stored instead of the key. As text, lower hex.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct KeyDigest([u8; 32]);
 
 impl KeyDigest {
     /// The digest of a key's text.
     pub fn of(key: &str) -> Self {
-        Self(Sha256::digest(key.as_bytes()).into())
+        Self::of_bytes(key.as_bytes())
+    }
+
+    /// The digest of what somebody shows for a key, which need not be text.
+    pub fn of_bytes(key: &[u8]) -> Self {
+        Self(Sha256::digest(key).into())
+    }
+
+    /// A digest that was made before.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
     }
 
     /// The bytes.

@@ -5,8 +5,10 @@
 //! arguments. The crate builds natively and for `wasm32-unknown-unknown`, so that an auditor's browser
 //! runs the same checks as the server.
 
+pub mod access;
 pub mod agent;
 pub mod anomaly;
+pub mod api_key;
 pub mod composition;
 pub mod customer;
 pub mod decimal;
@@ -21,9 +23,10 @@ pub mod meter;
 pub mod period;
 pub mod product;
 pub mod stream;
+pub mod tenant;
 pub mod timestamp;
 
 pub use decimal::Decimal;
-pub use id::{AnomalyId, CustomerId, EventId, LicenseId, MachineId, ProductId};
+pub use id::{AnomalyId, ApiKeyId, CustomerId, EventId, LicenseId, MachineId, ProductId, TenantId};
 pub use period::Period;
 pub use timestamp::Timestamp;

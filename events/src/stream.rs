@@ -73,6 +73,8 @@ pub fn is_known_event(type_name: &str, type_version: u32) -> bool {
         crate::license::LicenseEvent::TYPES,
         crate::meter::MeterEvent::TYPES,
         crate::anomaly::AnomalyEvent::TYPES,
+        crate::api_key::ApiKeyEvent::TYPES,
+        crate::tenant::TenantEvent::TYPES,
     ]
     .into_iter()
     .flatten()

@@ -117,6 +117,9 @@ pub struct Actor {
     pub id: String,
     /// What kind: `api_key`, `system`, …
     pub kind: String,
+    /// What people called it then, if it had a name; left out of the leaf otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// By which way: `api`, `cli`, …
     pub via: String,
 }
@@ -168,6 +171,9 @@ impl Leaf {
         member(",\"ledger\":", &self.ledger, &mut out);
         member(",\"meta\":{\"actor\":{\"id\":", &self.meta.actor.id, &mut out);
         member(",\"kind\":", &self.meta.actor.kind, &mut out);
+        if let Some(name) = &self.meta.actor.name {
+            member(",\"name\":", name, &mut out);
+        }
         member(",\"via\":", &self.meta.actor.via, &mut out);
         optional("},\"causation_id\":", self.meta.causation_id.as_deref(), &mut out);
         optional(

@@ -35,7 +35,8 @@ fn any_leaf() -> impl Strategy<Value = Leaf> {
             key,
             path,
         });
-    let actor = texts().prop_map(|[id, kind, via]| Actor { id, kind, via });
+    let name = prop::option::of(any_text());
+    let actor = (texts(), name).prop_map(|([id, kind, via], name)| Actor { id, kind, name, via });
     let payload = any_json().prop_map(|json| parse_strict(json.as_bytes()).unwrap_or_default());
     let occasion = (actor, prop::option::of(any_text()), prop::option::of(any_text()));
     let numbers = (

@@ -5,6 +5,7 @@
 //! Nothing here appends events.
 
 pub mod anomalies;
+pub mod api_keys;
 pub mod customers;
 pub mod event_log;
 pub mod licenses;
@@ -17,6 +18,7 @@ pub mod rebuild;
 mod recent;
 mod rows;
 mod runner;
+pub mod tenants;
 pub mod usage;
 
 use std::sync::Arc;
@@ -36,5 +38,7 @@ pub fn all() -> Vec<Arc<dyn Projection>> {
         Arc::new(machines::Machines),
         Arc::new(usage::Usage),
         Arc::new(rows::Rows::<anomalies::Anomalies>::default()),
+        Arc::new(rows::Rows::<api_keys::ApiKeys>::default()),
+        Arc::new(rows::Rows::<tenants::Tenants>::default()),
     ]
 }

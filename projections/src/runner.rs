@@ -126,7 +126,8 @@ async fn run(
         woken.as_mut().enable();
         hurried.as_mut().enable();
         let pause = match advance_all(&pool, projection.as_ref(), &shared).await {
-            Ok(()) => IDLE,
+            Ok(Step::More) => continue,
+            Ok(Step::Done) => IDLE,
             Err(cause) => {
                 warn!(
                     projection = projection.name(),
@@ -150,7 +151,12 @@ async fn run(
     }
 }
 
-async fn advance_all(pool: &PgPool, projection: &dyn Projection, shared: &Shared) -> Result<(), ApplyError> {
+/// One step in every ledger that has more: a busy ledger does not keep the others waiting.
+async fn advance_all(
+    pool: &PgPool,
+    projection: &dyn Projection,
+    shared: &Shared,
+) -> Result<Step, ApplyError> {
     let behind = sqlx::query_scalar!(
         "SELECT l.ledger_id
          FROM ledgers l
@@ -160,11 +166,16 @@ async fn advance_all(pool: &PgPool, projection: &dyn Projection, shared: &Shared
     )
     .fetch_all(pool)
     .await?;
+    let mut outcome = Ok(Step::Done);
     for ledger_id in behind {
         let mut conn = pool.acquire().await?;
-        while let Step::More = advance(&mut conn, projection, &ledger_id, shared).await? {}
+        match advance(&mut conn, projection, &ledger_id, shared).await {
+            Ok(Step::Done) => {}
+            Ok(Step::More) => outcome = outcome.map(|_| Step::More),
+            Err(error) => outcome = Err(error),
+        }
     }
-    Ok(())
+    outcome
 }
 
 /// Whether a projection has more to read.

@@ -12,24 +12,29 @@ use vinzy_events::key::KeyRing;
 use vinzy_events::lease::{JwkSet, LeaseSigner};
 use vinzy_projections::{Behind, Follower, Runner, StoredEvent};
 
+use crate::access::Access;
 use crate::clock::{Clock, Entropy};
 use crate::commands::customers::AddressHasher;
 use crate::commands::idempotency::RequestHasher;
 use crate::commands::products::ProductCodes;
 use crate::commands::validations::ValidationLog;
-use crate::config::ServerConfig;
+use crate::config::{AccessConfig, ServerConfig};
 use crate::directory::Directory;
-use crate::http::caller::AuthKeys;
 use crate::keys::ServerKeys;
 use crate::keys::server::ServerKeysError;
 use crate::ledger::{CheckpointKeys, Feed, Ledgers, Listener, OpenError, Opening, open};
+use crate::limits::Limits;
+use crate::metrics::Metrics;
 use crate::personal_data::store::PersonalDataStore;
 use crate::processes::anomaly_detection::AnomalyDetection;
 use crate::secrets::Secrets;
-use crate::validation::Validator;
+use crate::tenants::Tenants;
+use crate::validation::{Knowledge, Validator};
 
 /// The ledger of whoever has no tenant.
 pub const DEFAULT_LEDGER: &str = "default";
+/// The server's own ledger: what happens to tenants.
+pub const SYSTEM_LEDGER: &str = "system";
 /// How long a query waits for its read model.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -71,14 +76,26 @@ pub struct Parts {
     pub product_codes: ProductCodes,
     /// Makes and checks license keys.
     pub key_ring: KeyRing,
+    /// What is counted and measured.
+    pub metrics: Metrics,
     /// Known API keys.
-    pub auth: AuthKeys,
+    pub access: Arc<Access>,
+    /// The tenants with their settings.
+    pub tenants: Arc<Tenants>,
+    /// How much may be asked.
+    pub limits: Arc<Limits>,
+    /// Who may ask, from where, and how much.
+    pub access_config: AccessConfig,
     /// Sign checkpoints.
     pub checkpoint_keys: CheckpointKeys,
     /// Public keys of leases.
     pub jwks: JwkSet,
     /// The ledger of whoever has no tenant.
     pub default_ledger: Arc<str>,
+    /// The server's own ledger.
+    pub system_ledger: Arc<str>,
+    /// Prefix of every ledger's name.
+    pub ledger_origin: String,
     /// Path before all routes.
     pub api_prefix: String,
     projections: Follower,
@@ -135,6 +152,18 @@ pub async fn connect(options: PgConnectOptions, size: u32) -> sqlx::Result<PgPoo
         .await
 }
 
+/// A tenant's ledger is called `…/t/{slug}`; the server's own lies beside all of them.
+fn opening(prefix: &str, ledger_id: &str) -> Opening {
+    let origin = match ledger_id {
+        SYSTEM_LEDGER => format!("{prefix}/{SYSTEM_LEDGER}"),
+        tenant => format!("{prefix}/t/{tenant}"),
+    };
+    Opening {
+        ledger_id: ledger_id.to_owned(),
+        origin,
+    }
+}
+
 /// Wakes the projections of this node when something was committed.
 struct Waker(Follower);
 
@@ -156,21 +185,28 @@ impl App {
         MIGRATOR.run(&pool).await?;
         let server_keys = ServerKeys::open_or_make(&pool, &secrets.master_keys, &entropy).await?;
         let checkpoint_keys = secrets.checkpoint_keys();
-        let opening = Opening {
-            ledger_id: DEFAULT_LEDGER.to_owned(),
-            origin: format!("{}/t/{DEFAULT_LEDGER}", config.ledger_origin),
-        };
-        open(&pool, &opening, &checkpoint_keys, &clock, &entropy).await?;
+        for ledger_id in [DEFAULT_LEDGER, SYSTEM_LEDGER] {
+            let opening = opening(&config.ledger_origin, ledger_id);
+            open(&pool, &opening, &checkpoint_keys, &clock, &entropy).await?;
+        }
 
         let mut runner = Runner::new(pool.clone());
         let directory = Arc::new(Directory::new(pool.clone()));
-        let listeners: Vec<Arc<dyn Listener>> =
-            vec![Arc::clone(&directory) as _, Arc::new(Waker(runner.follower()))];
+        let metrics = Metrics::new();
+        let tenants = Arc::new(Tenants::new(config));
+        let limits = Arc::new(Limits::new(&config.access));
+        let listeners: Vec<Arc<dyn Listener>> = vec![
+            Arc::clone(&directory) as _,
+            Arc::clone(&tenants) as _,
+            Arc::new(Waker(runner.follower())),
+        ];
         let feed = Arc::new(Feed::new(listeners));
         feed.start_at_present(&pool).await?;
+        tenants.load(&pool).await?;
         let ledgers = Arc::new(Ledgers::new(
             pool.clone(),
             Arc::clone(&feed),
+            metrics.ledger.clone(),
             clock.clone(),
             entropy.clone(),
         )?);
@@ -185,6 +221,12 @@ impl App {
         let mut tasks = JoinSet::new();
         let following = Arc::clone(&feed);
         let pool_to_follow = pool.clone();
+        let access = Arc::new(Access::new(secrets, pool.clone()));
+        let (uses, pool_of_uses) = (Arc::clone(&access), pool.clone());
+        let uses_stopped = stop.subscribe();
+        tasks.spawn(async move { uses.uses.run(pool_of_uses, uses_stopped).await });
+        let (sweeping, sweep_stopped) = (Arc::clone(&limits), stop.subscribe());
+        tasks.spawn(async move { sweeping.run(sweep_stopped).await });
         tasks.spawn(async move { following.run(pool_to_follow, stopped).await });
         let log = Arc::clone(&validations);
         let flush = tokio::spawn(async move { log.run(flush_stopped).await });
@@ -192,10 +234,14 @@ impl App {
         let signer = LeaseSigner::new(*secrets.signing_seeds.first().expect("there is at least one seed"));
         let parts = Parts {
             validator: Validator::new(
-                directory,
-                feed,
+                Knowledge {
+                    directory,
+                    tenants: Arc::clone(&tenants),
+                    feed,
+                },
                 signer,
                 secrets.key_ring.clone(),
+                Arc::clone(&limits),
                 config,
                 entropy.clone(),
             ),
@@ -205,7 +251,11 @@ impl App {
             request_hasher: RequestHasher::new(server_keys.idempotency),
             product_codes: ProductCodes::default(),
             key_ring: secrets.key_ring.clone(),
-            auth: AuthKeys::new(secrets.api_key.expose(), secrets.super_admin_key.expose()),
+            metrics,
+            access,
+            tenants,
+            limits,
+            access_config: config.access.clone(),
             checkpoint_keys,
             jwks: JwkSet {
                 keys: secrets
@@ -215,6 +265,8 @@ impl App {
                     .collect(),
             },
             default_ledger: DEFAULT_LEDGER.into(),
+            system_ledger: SYSTEM_LEDGER.into(),
+            ledger_origin: config.ledger_origin.clone(),
             api_prefix: config.api_prefix.clone(),
             projections: runner.follower(),
             background: std::sync::Mutex::new(Some(Background {
@@ -235,6 +287,25 @@ impl App {
     /// Waits until a read model shows, or a process has dealt with, everything that is in the ledger now.
     pub async fn in_step(&self, projection: &'static str, ledger_id: &str) -> Result<(), Behind> {
         self.projections.wait(projection, ledger_id, PATIENCE).await
+    }
+
+    /// Opens a tenant's ledger, unless it is open.
+    pub async fn open_ledger(&self, ledger_id: &str) -> Result<(), OpenError> {
+        let opening = opening(&self.ledger_origin, ledger_id);
+        open(
+            &self.pool,
+            &opening,
+            &self.checkpoint_keys,
+            &self.clock,
+            &self.entropy,
+        )
+        .await
+    }
+
+    /// The version of the HMAC key that signs a tenant's license keys.
+    pub fn hmac_key_version(&self, ledger_id: &str) -> u8 {
+        let tenants = self.tenants.of(ledger_id).hmac_key_version;
+        tenants.unwrap_or_else(|| self.key_ring.current_version())
     }
 
     /// Ends everything in order: validations are noted, queues written, read models brought to rest.

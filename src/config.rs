@@ -5,7 +5,9 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Command, FromArgMatches, ValueEnum};
+use clap::builder::BoolishValueParser;
+use clap::{ArgAction, Args, Command, ValueEnum};
+use ipnet::IpNet;
 
 /// The file that is read when none is named.
 const DEFAULT_FILE: &str = "vinzy.toml";
@@ -159,6 +161,95 @@ pub struct ServerConfig {
         default_value = "coalesced"
     )]
     pub validation_audit: ValidationAudit,
+
+    /// Who may ask, from where, and how much.
+    #[command(flatten)]
+    pub access: AccessConfig,
+}
+
+/// Who may ask, from where, and how much.
+#[derive(Debug, Clone, Args)]
+pub struct AccessConfig {
+    /// Whether rate limits hold
+    #[arg(long, env = "VINZY_RATE_LIMIT_ENABLED", value_name = "BOOL", default_value = "true",
+          value_parser = BoolishValueParser::new(), action = ArgAction::Set)]
+    pub rate_limit_enabled: bool,
+
+    /// Requests per minute and client address to what applications ask without an API key; 0 is no limit
+    #[arg(
+        long,
+        env = "VINZY_RATE_LIMIT_PUBLIC_PER_MINUTE",
+        value_name = "N",
+        default_value_t = 600
+    )]
+    pub rate_limit_public_per_minute: u32,
+
+    /// Requests per minute and client address to what wants an API key; 0 is no limit
+    #[arg(
+        long,
+        env = "VINZY_RATE_LIMIT_ADMIN_PER_MINUTE",
+        value_name = "N",
+        default_value_t = 1_200
+    )]
+    pub rate_limit_admin_per_minute: u32,
+
+    /// Log-ins per minute and client address; 0 is no limit
+    #[arg(
+        long,
+        env = "VINZY_RATE_LIMIT_LOGIN_PER_MINUTE",
+        value_name = "N",
+        default_value_t = 10
+    )]
+    pub rate_limit_login_per_minute: u32,
+
+    /// Requests per minute with one API key or one license key, from all addresses; 0 is no limit
+    #[arg(
+        long,
+        env = "VINZY_RATE_LIMIT_KEY_PER_MINUTE",
+        value_name = "N",
+        default_value_t = 6_000
+    )]
+    pub rate_limit_key_per_minute: u32,
+
+    /// Addresses and networks that may ask anything at all, separated by commas; empty is everybody
+    #[arg(long, env = "VINZY_IP_ALLOWLIST", value_name = "CIDRS", value_delimiter = ',', value_parser = cidr)]
+    pub ip_allowlist: Vec<IpNet>,
+
+    /// Addresses and networks that may use API keys, log in and read metrics; empty is everybody
+    #[arg(long, env = "VINZY_ADMIN_IP_ALLOWLIST", value_name = "CIDRS", value_delimiter = ',', value_parser = cidr)]
+    pub admin_ip_allowlist: Vec<IpNet>,
+
+    /// Proxies in front of the server, whose X-Forwarded-For and X-Forwarded-Proto are believed
+    #[arg(long, env = "VINZY_TRUSTED_PROXIES", value_name = "CIDRS", value_delimiter = ',', value_parser = cidr)]
+    pub trusted_proxies: Vec<IpNet>,
+
+    /// Web pages from where the API may be called, as <https://app.example.com>, separated by commas
+    #[arg(long, env = "VINZY_CORS_ORIGINS", value_name = "ORIGINS", value_delimiter = ',', value_parser = origin)]
+    pub cors_origins: Vec<String>,
+
+    /// Requests that are worked on at a time; what comes beyond is told to try again
+    #[arg(long, env = "VINZY_MAX_CONCURRENT_REQUESTS", value_name = "N", default_value_t = 2_048,
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub max_concurrent_requests: u32,
+
+    /// How long a log-in of the dashboard holds, in seconds
+    #[arg(long, env = "VINZY_SESSION_TTL", value_name = "SECONDS", default_value_t = 43_200,
+          value_parser = clap::value_parser!(u32).range(60..=31_536_000))]
+    pub session_ttl: u32,
+
+    /// Whether anyone may read the checkpoints of the default tenant's ledger
+    #[arg(long, env = "VINZY_LEDGER_PUBLIC", value_name = "BOOL", default_value = "false",
+          value_parser = BoolishValueParser::new(), action = ArgAction::Set)]
+    pub ledger_public: bool,
+
+    /// What must be shown as `Authorization: Bearer` to read /metrics; empty is nothing
+    #[arg(
+        long,
+        env = "VINZY_METRICS_TOKEN",
+        value_name = "TEXT",
+        hide_env_values = true
+    )]
+    pub metrics_token: Option<Secret>,
 }
 
 /// How connections are taken, and what they may cost. Times are in seconds.
@@ -204,16 +295,26 @@ pub struct ConnectionConfig {
     pub idle_timeout: u32,
 }
 
-/// Without a look at flags, environment and file.
 impl Default for ConnectionConfig {
     fn default() -> Self {
-        let command = Self::augment_args(Command::new("defaults"))
-            .mut_args(|argument| argument.env(None::<&'static str>));
-        command
-            .try_get_matches_from(["defaults"])
-            .and_then(|matches| Self::from_arg_matches(&matches))
-            .expect("each of these settings has a default or may be left out")
+        defaults()
     }
+}
+
+impl Default for AccessConfig {
+    fn default() -> Self {
+        defaults()
+    }
+}
+
+/// Settings without a look at flags, environment and file.
+fn defaults<T: Args>() -> T {
+    let command =
+        T::augment_args(Command::new("defaults")).mut_args(|argument| argument.env(None::<&'static str>));
+    command
+        .try_get_matches_from(["defaults"])
+        .and_then(|matches| T::from_arg_matches(&matches))
+        .expect("each of these settings has a default or may be left out")
 }
 
 /// How the program tells what it does.
@@ -226,6 +327,27 @@ pub struct LogConfig {
     /// How log lines look
     #[arg(long, env = "VINZY_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
     pub log_format: LogFormat,
+
+    /// OpenTelemetry collector that takes traces by OTLP over HTTP, such as <http://localhost:4318>; empty sends
+    /// none
+    #[arg(long, env = "VINZY_OTLP_ENDPOINT", value_name = "URL")]
+    pub otlp_endpoint: Option<String>,
+}
+
+fn cidr(text: &str) -> Result<IpNet, String> {
+    let text = text.trim();
+    let net = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    net.map(|net| net.trunc())
+        .map_err(|_| "must be an address or a network such as 10.0.0.0/8".into())
+}
+
+fn origin(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if vinzy_events::tenant::is_origin(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("must be an origin such as https://app.example.com".into())
+    }
 }
 
 fn api_prefix(text: &str) -> Result<String, String> {
@@ -278,8 +400,8 @@ pub enum FileError {
         /// The setting.
         key: String,
     },
-    /// A setting is not text, number or truth value.
-    #[error("{path}: the setting {key:?} must be text, a number or true or false")]
+    /// A setting is not text, number, truth value or array of text.
+    #[error("{path}: the setting {key:?} must be text, a number, true or false, or an array of text")]
     WrongType {
         /// The file.
         path: PathBuf,
@@ -401,6 +523,13 @@ fn text_of(value: &toml::Value, key: &str, path: &Path) -> Result<String, FileEr
         toml::Value::String(text) => Ok(text.clone()),
         toml::Value::Integer(number) => Ok(number.to_string()),
         toml::Value::Boolean(flag) => Ok(flag.to_string()),
+        // Lists may be written as arrays of text.
+        toml::Value::Array(items) => {
+            let texts: Option<Vec<&str>> = items.iter().map(toml::Value::as_str).collect();
+            texts
+                .map(|texts| texts.join(","))
+                .ok_or_else(|| wrong_type(key, path))
+        }
         // Keys by version may be written as a table.
         toml::Value::Table(table) if key == "hmac_keys" => {
             serde_json::to_string(table).map_err(|_| wrong_type(key, path))
@@ -418,7 +547,7 @@ fn wrong_type(key: &str, path: &Path) -> FileError {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
+    use clap::{FromArgMatches, Parser};
 
     use super::*;
 
@@ -479,6 +608,40 @@ mod tests {
         assert_eq!(
             cli.secrets.hmac_keys.unwrap().expose(),
             r#"{"0":"old","1":"new"}"#
+        );
+    }
+
+    #[test]
+    fn lists_are_separated_by_commas_and_may_be_arrays() {
+        let cli = parse(
+            "cors_origins = [\"https://a.example\", \"https://b.example\"]",
+            &["--ip-allowlist", "10.1.2.3/8, 192.0.2.7"],
+        )
+        .unwrap();
+        let access = cli.server.access;
+        assert_eq!(access.cors_origins, ["https://a.example", "https://b.example"]);
+        let nets: Vec<String> = access.ip_allowlist.iter().map(ToString::to_string).collect();
+        assert_eq!(nets, ["10.0.0.0/8", "192.0.2.7/32"]);
+        for wrong in [
+            "ip_allowlist = \"everywhere\"",
+            "cors_origins = \"*\"",
+            "cors_origins = [1]",
+        ] {
+            assert!(parse(wrong, &[]).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn rate_limits_can_be_switched_off() {
+        let enabled = |arguments: &[&str]| parse("", arguments).unwrap().server.access.rate_limit_enabled;
+        assert!(enabled(&[]));
+        assert!(!enabled(&["--rate-limit-enabled", "false"]));
+        assert!(
+            !parse("rate_limit_enabled = false", &[])
+                .unwrap()
+                .server
+                .access
+                .rate_limit_enabled
         );
     }
 

@@ -1,5 +1,6 @@
 //! The server of Vinzy-Engine: ledger writer, commands, validation, HTTP.
 
+pub mod access;
 pub mod app;
 pub mod audit;
 pub mod cli;
@@ -11,8 +12,12 @@ pub mod embedded_postgres;
 pub mod http;
 pub mod keys;
 pub mod ledger;
+pub mod limits;
+pub mod metrics;
 pub mod personal_data;
 pub mod privileges;
 pub mod processes;
 pub mod secrets;
+pub mod telemetry;
+pub mod tenants;
 pub mod validation;

@@ -23,6 +23,8 @@ use crate::clock::Entropy;
 use crate::config::ServerConfig;
 use crate::directory::{Directory, Found, Located};
 use crate::ledger::{Feed, LedgerError};
+use crate::limits::{Limited, Limits};
+use crate::tenants::Tenants;
 
 /// How long an answer may be given again while nothing about it changes, in microseconds: signing a lease
 /// is the dearest step.
@@ -37,16 +39,27 @@ pub struct Validator {
     signer: LeaseSigner,
     key_ring: KeyRing,
     issuer_prefix: String,
-    lease_ttl_seconds: u32,
+    tenants: Arc<Tenants>,
+    limits: Arc<Limits>,
     max_staleness: Duration,
     entropy: Entropy,
     answers: Cache<(LicenseId, Option<String>), Arc<Answer>>,
 }
 
+/// What this node knows in memory, and what keeps that up to date.
+pub struct Knowledge {
+    /// Licenses, products and meters.
+    pub directory: Arc<Directory>,
+    /// Tenants with their settings.
+    pub tenants: Arc<Tenants>,
+    /// Committed events.
+    pub feed: Arc<Feed>,
+}
+
 /// A good answer with what it was made from.
 struct Answer {
-    /// Content of license, product and meters.
-    content: (u64, u64, u64),
+    /// Content of license, product and meters, and the tenant's settings.
+    content: (u64, u64, u64, u64),
     made_at: Timestamp,
     /// When it stops being true without anything happening: a limit's period ends.
     until: Option<Timestamp>,
@@ -96,38 +109,61 @@ pub enum ValidationError {
     /// A feature of the license cannot be resolved.
     #[error(transparent)]
     Feature(#[from] InvalidFeature),
+    /// The license, or its tenant, asks too much.
+    #[error(transparent)]
+    Limited(#[from] Limited),
 }
 
 impl Validator {
-    /// A validator over a directory that `feed` keeps up to date.
+    /// A validator on what this node knows.
     pub fn new(
-        directory: Arc<Directory>,
-        feed: Arc<Feed>,
+        knowledge: Knowledge,
         signer: LeaseSigner,
         key_ring: KeyRing,
+        limits: Arc<Limits>,
         config: &ServerConfig,
         entropy: Entropy,
     ) -> Self {
+        let Knowledge {
+            directory,
+            tenants,
+            feed,
+        } = knowledge;
         Self {
             directory,
             feed,
             signer,
             key_ring,
             issuer_prefix: config.ledger_origin.clone(),
-            lease_ttl_seconds: config.lease_ttl,
+            tenants,
+            limits,
             max_staleness: Duration::from_secs(u64::from(config.max_staleness)),
             entropy,
             answers: Cache::new(ANSWERS),
         }
     }
 
-    /// Finds the license of a key as typed, whatever its standing.
-    pub async fn locate(&self, typed: &str) -> Result<Result<Located, Unlocated>, LedgerError> {
+    /// Finds the license of a key as typed, whatever its standing. Counts against its rate limits.
+    pub async fn locate(&self, typed: &str) -> Result<Result<Located, Unlocated>, ValidationError> {
         let digest = match self.key_ring.check(&normalise(typed)) {
             Ok(checked) => checked.digest,
             Err(error) => return Ok(Err(Unlocated::InvalidKey(error))),
         };
-        Ok(self.directory.locate(digest).await?.ok_or(Unlocated::NotFound))
+        match self.directory.locate(digest).await? {
+            Some(located) if self.admits(&located.ledger_id, located.license_id)? => Ok(Ok(located)),
+            _ => Ok(Err(Unlocated::NotFound)),
+        }
+    }
+
+    /// Whether a license's tenant is open. Counts a request.
+    fn admits(&self, ledger_id: &str, license_id: LicenseId) -> Result<bool, Limited> {
+        let tenant = self.tenants.of(ledger_id);
+        if tenant.closed {
+            return Ok(false);
+        }
+        self.limits.key(license_id.as_uuid())?;
+        tenant.take()?;
+        Ok(true)
     }
 
     /// Validates a license key as typed.
@@ -213,7 +249,10 @@ impl Validator {
         if staleness > self.max_staleness {
             return Err(ValidationError::Stale(staleness));
         }
-        Ok(self.directory.find(digest).await?.ok_or(Unlocated::NotFound))
+        match self.directory.find(digest).await? {
+            Some(found) if self.admits(&found.ledger_id, found.license_id)? => Ok(Ok(found)),
+            _ => Ok(Err(Unlocated::NotFound)),
+        }
     }
 
     /// A good answer, made before or now.
@@ -229,6 +268,7 @@ impl Validator {
             found.license.content_seq,
             found.product.content_seq,
             found.meters.version(),
+            self.tenants.of(&found.ledger_id).version,
         );
         if let Some(answer) = self.answers.get(&place)
             && answer.content == content
@@ -305,7 +345,8 @@ impl Validator {
         fingerprint: Option<&str>,
         now: Timestamp,
     ) -> wire::Lease {
-        let ends = now.plus_seconds(self.lease_ttl_seconds).unwrap_or(now);
+        let ttl_seconds = self.tenants.of(&found.ledger_id).lease_ttl_seconds;
+        let ends = now.plus_seconds(ttl_seconds).unwrap_or(now);
         let ends = found.state().expires_at.map_or(ends, |expiry| expiry.min(ends));
         let claims = LeaseClaims {
             iss: format!("{}/t/{}", self.issuer_prefix, found.ledger_id),

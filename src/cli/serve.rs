@@ -7,14 +7,15 @@ use std::net::SocketAddr;
 use clap::Args;
 use tokio::net::TcpListener;
 
+use super::Answer;
 use super::store::{Ground, Store, runtime, told_to_end};
-use super::{Answer, output};
 use crate::app::App;
 use crate::clock::{Clock, Entropy};
 use crate::config::{ConnectionConfig, DatabaseConfig, LogConfig, SecretConfig, ServerConfig};
 use crate::http;
 use crate::http::server::Server;
 use crate::secrets::Secrets;
+use crate::telemetry::Telemetry;
 
 #[derive(Debug, Args)]
 #[command(
@@ -38,13 +39,15 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) fn run(self, data_dir_given: bool) -> Result<Answer, Box<dyn Error>> {
-        output::start_log(&self.log)?;
         let ground = Ground::prepare(self.database.clone(), data_dir_given)?;
+        let telemetry = Telemetry::start(&self.log)?;
         ground.notes.iter().for_each(|note| tracing::warn!("{note}"));
         // As the user that renewed certificates will be read as.
         let server = Server::try_new(&self.connections)?;
         let secrets = Secrets::load(&self.secrets, &ground.data_dir, &Entropy::System)?;
-        runtime()?.block_on(self.serve(server, &ground, &secrets))?;
+        let served = runtime()?.block_on(self.serve(server, &ground, &secrets));
+        telemetry.end();
+        served?;
         Ok(Answer::Yes)
     }
 
@@ -84,6 +87,7 @@ impl Serve {
             Entropy::System,
         )
         .await?;
+        app.metrics.watch(server.connections());
         let scheme = if server.is_encrypted() { "https" } else { "http" };
         let address = listener.local_addr()?;
         self.greet(scheme, address, ground, secrets)?;

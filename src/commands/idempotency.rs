@@ -41,14 +41,23 @@ impl RequestHasher {
     /// Fifteen bytes that look random to whoever lacks the secret, and are the same for the same request:
     /// what a license key is made of when its request can be repeated, so that the key need not be kept.
     pub fn license_entropy(&self, ledger_id: &str, idempotency: &Idempotency) -> [u8; 15] {
+        let mac = self.entropy(b"license-key", ledger_id, idempotency);
+        let (entropy, _) = mac.split_first_chunk::<15>().expect("a MAC has 32 bytes");
+        *entropy
+    }
+
+    /// As [`RequestHasher::license_entropy`], for the secrets of API keys.
+    pub fn secret_entropy(&self, ledger_id: &str, idempotency: &Idempotency) -> [u8; 32] {
+        self.entropy(b"api-key", ledger_id, idempotency)
+    }
+
+    fn entropy(&self, label: &[u8], ledger_id: &str, idempotency: &Idempotency) -> [u8; 32] {
         let parts = [
             ledger_id.as_bytes(),
             idempotency.key.as_bytes(),
             &idempotency.request_hash,
         ];
-        let mac = self.mac(b"license-key", &parts);
-        let (entropy, _) = mac.split_first_chunk::<15>().expect("a MAC has 32 bytes");
-        *entropy
+        self.mac(label, &parts)
     }
 
     fn mac(&self, label: &[u8], parts: &[&[u8]]) -> [u8; 32] {

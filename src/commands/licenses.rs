@@ -85,13 +85,17 @@ async fn issue_of(
         Some(idempotency) => app.request_hasher.license_entropy(&order.ledger_id, idempotency),
         None => app.entropy.bytes(),
     };
-    let key = app.key_ring.generate(new.product_code.as_str(), entropy);
+    let version = app.hmac_key_version(&order.ledger_id);
+    let key = app
+        .key_ring
+        .generate_with(version, new.product_code.as_str(), entropy)
+        .ok_or(CommandError::NoSuchHmacKey(version))?;
     let (ledger_id, code) = (order.ledger_id.clone(), new.product_code.clone());
     let operation = Create {
         id,
         product_id,
         key_digest: KeyDigest::of(key.as_str()),
-        key_version: app.key_ring.current_version(),
+        key_version: version,
         new,
     };
     match order.execute(app, operation).await? {

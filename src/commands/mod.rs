@@ -2,24 +2,28 @@
 //! spans aggregates, and lets the aggregates decide. Knows nothing of HTTP.
 
 pub mod anomalies;
+pub mod api_keys;
 pub mod customers;
 pub mod idempotency;
 pub mod licenses;
 pub mod machines;
 pub mod products;
+pub mod tenants;
 pub mod usage;
 pub mod validations;
 
 use vinzy_events::anomaly::AnomalyError;
+use vinzy_events::api_key::ApiKeyError;
 use vinzy_events::customer::CustomerError;
 use vinzy_events::license::LicenseError;
 use vinzy_events::meter::MeterError;
 use vinzy_events::product::{ProductCode, ProductError};
+use vinzy_events::tenant::{TenantError, TenantSlug};
 
 use std::sync::Arc;
 
 use crate::app::App;
-use crate::ledger::Operation;
+use crate::ledger::{OpenError, Operation};
 use crate::personal_data::store::PersonalDataError;
 
 pub use crate::ledger::{Context, Idempotency, LedgerError, Outcome, StreamPoint};
@@ -28,6 +32,9 @@ pub use crate::ledger::{Context, Idempotency, LedgerError, Outcome, StreamPoint}
 pub(crate) const PRODUCT_CODE: &str = "product_code";
 /// Kind of the unique value that the keyed hash of a customer's address is.
 pub(crate) const CUSTOMER_EMAIL: &str = "customer_email";
+
+/// Kind of the unique value that a tenant's slug is.
+pub(crate) const TENANT_SLUG: &str = "tenant_slug";
 
 /// On whose behalf a command is given, where, and whether it may come again.
 #[derive(Debug, Clone)]
@@ -69,6 +76,24 @@ pub enum CommandError {
     /// An anomaly refused.
     #[error(transparent)]
     Anomaly(#[from] AnomalyError),
+    /// An API key refused.
+    #[error(transparent)]
+    ApiKey(#[from] ApiKeyError),
+    /// A tenant refused.
+    #[error(transparent)]
+    Tenant(#[from] TenantError),
+    /// A tenant has this slug, or had it.
+    #[error("tenant slug {0} is taken")]
+    TenantSlugTaken(TenantSlug),
+    /// The secret of an API key that was made earlier under this idempotency key can no longer be shown.
+    #[error("the API key can no longer be shown")]
+    SecretGone,
+    /// The tenant's license keys are signed with a key that this server does not have (any more).
+    #[error("there is no HMAC key of version {0}")]
+    NoSuchHmacKey(u8),
+    /// A tenant's ledger cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
     /// No product has this code.
     #[error("product {0} not found")]
     NoSuchProduct(ProductCode),

@@ -46,6 +46,11 @@ impl Count {
 }
 
 impl ValidationLog {
+    /// Licenses with validations that are not noted yet.
+    pub fn pending(&self) -> usize {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     /// A log that writes to `ledgers`.
     pub fn new(mode: ValidationAudit, ledgers: Arc<Ledgers>) -> Self {
         Self {
@@ -147,6 +152,7 @@ impl ValidationLog {
         let actor = Actor {
             id: "validations".into(),
             kind: "system".into(),
+            name: None,
             via: "server".into(),
         };
         let context = Context {

@@ -271,31 +271,43 @@ impl<T: FromFields, S: Send + Sync> FromRequest<S> for OptionalBody<T> {
 }
 
 async fn bytes_of(request: Request, max_body: usize) -> Result<Bytes, Problem> {
-    let too_large = || {
-        let detail = format!("The body is larger than {max_body} bytes.");
-        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", detail)
-    };
-    let announced = request
-        .headers()
-        .get(header::CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok());
-    if announced
-        .and_then(|length| length.parse::<u64>().ok())
-        .is_some_and(|length| length > max_body as u64)
-    {
-        return Err(too_large());
+    if announced_too_large(request.headers(), max_body) {
+        return Err(too_large(max_body));
     }
     to_bytes(request.into_body(), max_body).await.map_err(|error| {
         let cause = std::error::Error::source(&error);
         if cause.is_some_and(<dyn std::error::Error + 'static>::is::<http_body_util::LengthLimitError>) {
-            too_large()
-        } else if took_too_long(&error) {
-            let detail = "The body did not come in time.";
-            Problem::new(StatusCode::REQUEST_TIMEOUT, "REQUEST_TIMEOUT", detail)
+            too_large(max_body)
         } else {
-            Problem::bad_request("INCOMPLETE_BODY", "The body ended before it was complete.")
+            body_problem(&error)
         }
     })
+}
+
+/// Whether a request says beforehand that its body is longer than it may be.
+pub(super) fn announced_too_large(headers: &HeaderMap, max_body: usize) -> bool {
+    let announced = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok());
+    announced
+        .and_then(|length| length.parse::<u64>().ok())
+        .is_some_and(|length| length > max_body as u64)
+}
+
+/// 413.
+pub(super) fn too_large(max_body: usize) -> Problem {
+    let detail = format!("The body is larger than {max_body} bytes.");
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", detail)
+}
+
+/// What became of a body that did not come to its end.
+pub(super) fn body_problem(error: &axum::Error) -> Problem {
+    if took_too_long(error) {
+        let detail = "The body did not come in time.";
+        Problem::new(StatusCode::REQUEST_TIMEOUT, "REQUEST_TIMEOUT", detail)
+    } else {
+        Problem::bad_request("INCOMPLETE_BODY", "The body ended before it was complete.")
+    }
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

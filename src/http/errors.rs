@@ -1,12 +1,14 @@
 //! Every command's refusal as a problem, in one place.
 
 use vinzy_events::anomaly::AnomalyError;
+use vinzy_events::api_key::ApiKeyError;
 use vinzy_events::customer::CustomerError;
 use vinzy_events::entitlement::InvalidFeature;
 use vinzy_events::license::LicenseError;
 use vinzy_events::meter::MeterError;
 use vinzy_events::product::ProductError;
-use vinzy_events::{AnomalyId, CustomerId, Decimal, LicenseId, MachineId, ProductId};
+use vinzy_events::tenant::TenantError;
+use vinzy_events::{AnomalyId, ApiKeyId, CustomerId, Decimal, LicenseId, MachineId, ProductId, TenantId};
 use vinzy_projections::Behind;
 
 use super::problem::Problem;
@@ -22,7 +24,11 @@ impl From<CommandError> for Problem {
             CommandError::Product(ProductError::NotFound) => ProductId::not_found(),
             CommandError::Customer(CustomerError::NotFound) => CustomerId::not_found(),
             CommandError::License(LicenseError::NotFound) => LicenseId::not_found(),
+            CommandError::ApiKey(ApiKeyError::NotFound) => ApiKeyId::not_found(),
+            CommandError::Tenant(TenantError::NotFound) => TenantId::not_found(),
             CommandError::Product(ProductError::AlreadyExists)
+            | CommandError::ApiKey(ApiKeyError::AlreadyExists)
+            | CommandError::Tenant(TenantError::AlreadyExists)
             | CommandError::Customer(CustomerError::AlreadyExists)
             | CommandError::License(LicenseError::AlreadyExists) => {
                 Self::conflict("ALREADY_EXISTS", "The id is taken.")
@@ -30,7 +36,22 @@ impl From<CommandError> for Problem {
             CommandError::License(LicenseError::Revoked) => {
                 Self::conflict("LICENSE_REVOKED", "The license has been revoked, which is final.")
             }
-            CommandError::License(LicenseError::ExpiryNotInFuture { .. }) => {
+            CommandError::ApiKey(ApiKeyError::Expired) => Self::conflict(
+                "API_KEY_EXPIRED",
+                "The API key has expired: give it another end first.",
+            ),
+            CommandError::TenantSlugTaken(slug) => Self::conflict(
+                "TENANT_SLUG_TAKEN",
+                format!("There is a tenant with the slug {slug} already, or there was one."),
+            ),
+            CommandError::SecretGone => Self::conflict(
+                "KEY_NO_LONGER_SHOWN",
+                "This API key was made before under the same Idempotency-Key, and the server's keys have changed \
+                 since: its secret can no longer be shown.",
+            ),
+            CommandError::NoSuchHmacKey(_) | CommandError::Open(_) => Self::internal(&error),
+            CommandError::License(LicenseError::ExpiryNotInFuture { .. })
+            | CommandError::ApiKey(ApiKeyError::ExpiryNotInFuture) => {
                 Self::field("expires_at", "must lie in the future")
             }
             CommandError::License(LicenseError::Suspended) => {

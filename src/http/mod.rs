@@ -1,13 +1,19 @@
 //! The HTTP interface: one file per operation, with its request, its handler and its place in the
 //! `OpenAPI` document. Knows commands and queries; neither SQL nor the ledger.
 
+pub mod access;
 pub mod anomalies;
+pub mod api_keys;
 pub mod audit;
 pub mod body;
 pub mod caller;
+pub mod client;
 pub mod composed;
+pub mod cors;
 pub mod customers;
 pub mod errors;
+pub mod gate;
+pub mod ledger;
 pub mod licenses;
 pub mod machines;
 pub mod openapi;
@@ -17,77 +23,92 @@ pub mod query;
 pub mod refusals;
 pub mod server;
 pub mod service;
+pub mod session;
 pub mod shell;
+pub mod tenants;
 pub mod usage;
 pub mod validate;
 pub mod validate_agent;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use self::access::{
+    ADMINISTER, Access, HELP, ISSUE, METER, PROVE, READ, READ_AUDIT, READ_USAGE, RESOLVE, Routes, VERIFY,
+};
+use self::body::FromFields;
 use crate::app::App;
 
-/// All routes of the API with their descriptions.
+/// All routes of the API with their descriptions, and who may call them.
 #[expect(deprecated, reason = "older clients still validate by GET")]
-fn api() -> OpenApiRouter<App> {
-    openapi::described()
-        .routes(routes!(products::create::handle, products::list::handle))
-        .routes(routes!(
-            products::get::handle,
-            products::update::handle,
-            products::delete::handle
-        ))
-        .routes(routes!(customers::create::handle, customers::list::handle))
-        .routes(routes!(
-            customers::get::handle,
-            customers::update::handle,
-            customers::delete::handle
-        ))
-        .routes(routes!(licenses::create::handle, licenses::list::handle))
-        .routes(routes!(
-            licenses::get::handle,
-            licenses::update::handle,
-            licenses::delete::handle
-        ))
-        .routes(routes!(licenses::suspend::handle))
-        .routes(routes!(licenses::reinstate::handle))
-        .routes(routes!(licenses::renew::handle))
-        .routes(routes!(licenses::revoke::handle))
-        .routes(routes!(licenses::agents::handle))
-        .routes(routes!(machines::list::handle))
-        .routes(routes!(machines::remove::handle))
-        .routes(routes!(validate::handle, validate::handle_get))
-        .routes(routes!(validate_agent::handle, validate_agent::handle_get))
-        .routes(routes!(machines::activate::handle))
-        .routes(routes!(machines::deactivate::handle))
-        .routes(routes!(machines::heartbeat::handle))
-        .routes(routes!(usage::record::handle))
-        .routes(routes!(usage::batch::handle))
-        .routes(routes!(usage::agents::handle))
-        .routes(routes!(usage::totals::handle))
-        .routes(routes!(usage::series::handle))
-        .routes(routes!(anomalies::list::handle))
-        .routes(routes!(anomalies::of_license::handle))
-        .routes(routes!(anomalies::resolve::handle))
-        .routes(routes!(composed::handle))
-        .routes(routes!(audit::list::handle))
-        .routes(routes!(audit::verify::handle))
-        .routes(routes!(audit::ledger::handle))
-        .routes(routes!(service::jwks::handle))
-        .routes(routes!(service::health::handle))
-        .routes(routes!(service::ready::handle))
+#[rustfmt::skip]
+fn api() -> Routes {
+    Routes::new(openapi::described())
+        .allow(READ, routes!(products::list::handle))
+        .allow(READ, routes!(products::get::handle))
+        .allow(ADMINISTER, routes!(products::create::handle))
+        .allow(ADMINISTER, routes!(products::update::handle, products::delete::handle))
+        .allow(READ, routes!(customers::list::handle))
+        .allow(READ, routes!(customers::get::handle))
+        .allow(ISSUE, routes!(customers::create::handle))
+        .allow(ISSUE, routes!(customers::update::handle))
+        .allow(ADMINISTER, routes!(customers::delete::handle))
+        .allow(READ, routes!(licenses::list::handle))
+        .allow(READ, routes!(licenses::get::handle))
+        .allow(READ, routes!(licenses::agents::handle))
+        .allow(ISSUE, routes!(licenses::create::handle))
+        .allow(ISSUE, routes!(licenses::update::handle))
+        .allow(ISSUE, routes!(licenses::renew::handle))
+        .allow(ISSUE, routes!(licenses::revoke::handle))
+        .allow(HELP, routes!(licenses::suspend::handle))
+        .allow(HELP, routes!(licenses::reinstate::handle))
+        .allow(ADMINISTER, routes!(licenses::delete::handle))
+        .allow(READ, routes!(machines::list::handle))
+        .allow(HELP, routes!(machines::remove::handle))
+        .allow(READ, routes!(composed::handle))
+        .allow(METER, routes!(usage::of_license::handle))
+        .allow(READ_USAGE, routes!(usage::agents::handle))
+        .allow(READ_USAGE, routes!(usage::totals::handle))
+        .allow(READ_USAGE, routes!(usage::series::handle))
+        .allow(READ, routes!(anomalies::list::handle))
+        .allow(READ, routes!(anomalies::of_license::handle))
+        .allow(RESOLVE, routes!(anomalies::resolve::handle))
+        .allow(READ_AUDIT, routes!(audit::list::handle))
+        .allow(READ_AUDIT, routes!(audit::verify::handle))
+        .allow(VERIFY, routes!(audit::ledger::handle))
+        .allow(PROVE, routes!(ledger::checkpoint::handle))
+        .allow(ADMINISTER, routes!(api_keys::create::handle, api_keys::list::handle))
+        .allow(ADMINISTER, routes!(api_keys::get::handle, api_keys::update::handle, api_keys::delete::handle))
+        .allow(ADMINISTER, routes!(api_keys::rotate::handle))
+        .allow(Access::SuperAdmin, routes!(tenants::create::handle, tenants::list::handle))
+        .allow(Access::SuperAdmin, routes!(tenants::get::handle, tenants::update::handle, tenants::delete::handle))
+        .allow(Access::SuperAdmin, routes!(tenants::create_key::handle))
+        .allow(Access::LogIn, routes!(session::create::handle))
+        .allow(Access::AnyKey, routes!(session::get::handle, session::delete::handle))
+        .allow(Access::Open, routes!(machines::activate::handle))
+        .allow(Access::Open, routes!(machines::deactivate::handle))
+        .allow(Access::Open, routes!(machines::heartbeat::handle))
+        .allow(Access::Open, routes!(usage::record::handle))
+        .allow_large(Access::Open, usage::batch::Batch::MAX_BODY, routes!(usage::batch::handle))
+        .allow(Access::Open, routes!(validate::handle, validate::handle_get))
+        .allow(Access::Open, routes!(validate_agent::handle, validate_agent::handle_get))
+        .allow(Access::Open, routes!(service::jwks::handle))
+        .allow(Access::Probe, routes!(service::health::handle))
+        .allow(Access::Probe, routes!(service::ready::handle))
+        .allow(Access::Metrics, routes!(service::metrics::handle))
 }
 
 /// The API description, as `/openapi.json` shows it.
 pub fn description() -> utoipa::openapi::OpenApi {
-    openapi::with_problems(api().into_openapi())
+    let (router, _) = api().into_parts();
+    openapi::with_problems(router.into_openapi())
 }
 
 /// The whole server as a router.
 pub fn router(app: &App) -> Router {
-    let (router, description) = api().split_for_parts();
+    let (router, table) = api().into_parts();
+    let (router, description) = router.split_for_parts();
     let router = router.merge(openapi::documents(openapi::with_problems(description)));
     let router = if app.api_prefix.is_empty() {
         router
@@ -97,6 +118,6 @@ pub fn router(app: &App) -> Router {
     router
         .fallback(shell::no_such_route)
         .method_not_allowed_fallback(shell::no_such_method)
-        .layer(from_fn_with_state(app.clone(), shell::surround))
+        .layer(from_fn_with_state(shell::Shell::new(app, table), shell::surround))
         .with_state(app.clone())
 }

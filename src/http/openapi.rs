@@ -4,11 +4,12 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{Content, OpenApi as Description, Ref, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 
+use super::access::operations;
 use super::problem::ProblemBody;
 use crate::app::App;
 
@@ -31,6 +32,9 @@ use crate::app::App;
         (name = "Usage", description = "What was used, and how much is left"),
         (name = "Anomalies", description = "What stands out"),
         (name = "Audit", description = "What happened, and the proof of it"),
+        (name = "API keys", description = "Who may ask, and what"),
+        (name = "Sessions", description = "Logging in and out of the dashboard"),
+        (name = "Tenants", description = "Vendors on one server, each with a ledger of its own"),
         (name = "Service", description = "The server itself"),
     ),
     components(schemas(ProblemBody)),
@@ -42,11 +46,19 @@ struct ApiKeys;
 
 impl Modify for ApiKeys {
     fn modify(&self, document: &mut Description) {
-        let scheme = SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("X-Vinzy-Api-Key")));
-        document
-            .components
-            .get_or_insert_default()
-            .add_security_scheme("apiKey", scheme);
+        let header = SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(
+            "X-Vinzy-Api-Key",
+            "An API key. Where a list of roles stands beside it, the key must have one of these scopes.",
+        )));
+        let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+        let session = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description(
+            "vinzy_session",
+            "A session that `POST /session` has begun; `__Host-vinzy_session` over an encrypted connection.",
+        )));
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("apiKey", header);
+        components.add_security_scheme("bearer", bearer);
+        components.add_security_scheme("session", session);
     }
 }
 
@@ -63,14 +75,7 @@ pub(super) fn with_problems(mut document: Description) -> Description {
         .content("application/problem+json", content)
         .build();
     for item in document.paths.paths.values_mut() {
-        let operations = [
-            &mut item.get,
-            &mut item.post,
-            &mut item.put,
-            &mut item.patch,
-            &mut item.delete,
-        ];
-        for operation in operations.into_iter().flatten() {
+        for (_, operation) in operations(item) {
             let responses = &mut operation.responses.responses;
             responses
                 .entry("default".to_owned())

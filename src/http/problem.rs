@@ -111,10 +111,15 @@ impl Problem {
 
     /// 503, to be tried again after so many seconds.
     pub fn unavailable(code: &'static str, detail: impl Into<String>, retry_after: u32) -> Self {
-        let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail);
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail).retry_after(retry_after)
+    }
+
+    /// Says after how many seconds to try again.
+    #[must_use]
+    pub fn retry_after(self, seconds: u32) -> Self {
         Self {
-            retry_after: Some(retry_after),
-            ..problem
+            retry_after: Some(seconds),
+            ..self
         }
     }
 

@@ -8,7 +8,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use vinzy_events::{AnomalyId, CustomerId, LicenseId, MachineId, ProductId};
+use vinzy_events::{AnomalyId, ApiKeyId, CustomerId, LicenseId, MachineId, ProductId, TenantId};
 use vinzy_projections::{Page, PageRequest, Start};
 
 use super::problem::{FieldError, Problem};
@@ -51,6 +51,18 @@ impl Identified for MachineId {
 impl Identified for AnomalyId {
     fn not_found() -> Problem {
         Problem::not_found("ANOMALY_NOT_FOUND", "Anomaly not found")
+    }
+}
+
+impl Identified for ApiKeyId {
+    fn not_found() -> Problem {
+        Problem::not_found("API_KEY_NOT_FOUND", "API key not found")
+    }
+}
+
+impl Identified for TenantId {
+    fn not_found() -> Problem {
+        Problem::not_found("TENANT_NOT_FOUND", "Tenant not found")
     }
 }
 
@@ -153,13 +165,16 @@ impl Query {
                 .filter(|size| (1..=MAX_PAGE_SIZE).contains(size))
         };
         let must = "must be between 1 and 100";
-        let size = self
-            .parse("page_size", must, in_range)
-            .or_else(|| self.parse("limit", must, in_range))
-            .unwrap_or(DEFAULT_PAGE_SIZE);
+        // What another parameter goes before is wrong all the same when it is no number.
+        let (size, limit) = (
+            self.parse("page_size", must, in_range),
+            self.parse("limit", must, in_range),
+        );
+        let size = size.or(limit).unwrap_or(DEFAULT_PAGE_SIZE);
+        let page = self.page_number();
         let start = match self.parse("after", "must be a cursor from the Link header", cursor) {
             Some(after) => Start::After(after),
-            None => Start::Offset(u64::from(self.page_number() - 1) * u64::from(size)),
+            None => Start::Offset(u64::from(page - 1) * u64::from(size)),
         };
         PageRequest { start, size }
     }

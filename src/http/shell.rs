@@ -2,19 +2,27 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
 use tracing::Instrument;
+use tracing::field::Empty;
 use vinzy_events::id::uuid_v7;
 
+use super::access::{Route, RouteTable};
+use super::client::Client;
+use super::cors::{FromPage, Served};
+use super::gate::{self, Room};
 use super::problem::Problem;
+use super::server::Peer;
 use crate::app::App;
+use crate::telemetry;
 
 /// Longest request id that is taken over from the client.
 const MAX_REQUEST_ID: usize = 128;
@@ -46,17 +54,88 @@ impl RequestId {
     }
 }
 
+/// What surrounds all routes works with this.
+#[derive(Clone)]
+pub struct Shell(Arc<Surroundings>);
+
+/// The parts of a [`Shell`].
+pub struct Surroundings {
+    app: App,
+    routes: RouteTable,
+    room: Room,
+}
+
+impl Shell {
+    /// For the routes of `table`, which stand below the application's prefix.
+    pub fn new(app: &App, table: RouteTable) -> Self {
+        let prefix = &app.api_prefix;
+        let routes = table
+            .into_iter()
+            .map(|(path, methods)| (format!("{prefix}{path}"), methods))
+            .collect();
+        Self(Arc::new(Surroundings {
+            app: app.clone(),
+            routes,
+            room: Room::new(&app.access_config),
+        }))
+    }
+
+    fn route(&self, method: &Method, path: Option<&MatchedPath>) -> Option<Route> {
+        let method = if method == Method::HEAD {
+            &Method::GET
+        } else {
+            method
+        };
+        let methods = self.0.routes.get(path?.as_str())?;
+        methods
+            .iter()
+            .find(|(one, _)| one == method)
+            .map(|(_, route)| *route)
+    }
+}
+
 /// The middleware around all routes.
-pub async fn surround(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    let id = RequestId::new(request.headers(), &app);
-    request.extensions_mut().insert(id.clone());
+pub async fn surround(State(shell): State<Shell>, mut request: Request, next: Next) -> Response {
+    let app = &shell.0.app;
+    let id = RequestId::new(request.headers(), app);
+    let started = Instant::now();
     let path = request.extensions().get::<MatchedPath>().cloned();
     let method = request.method().clone();
+    let route = shell.route(&method, path.as_ref());
+    let client = match request.extensions().get::<Peer>() {
+        Some(peer) => Client::of(*peer, request.headers(), &app.access_config.trusted_proxies),
+        None => {
+            return Problem::internal(&std::io::Error::other("the connection is not known")).into_response();
+        }
+    };
+    let served = Served::default();
+    let page = FromPage::of(request.headers(), &served);
+    let extensions = request.extensions_mut();
+    extensions.insert(id.clone());
+    extensions.insert(client);
+    if page.is_some() {
+        extensions.insert(served);
+    }
+    if let Some(route) = route {
+        extensions.insert(route);
+    }
     // The matched path, never the real one: that may hold what must not be logged.
-    let route = path.as_ref().map_or("", MatchedPath::as_str);
-    let span = tracing::info_span!("request", id = id.as_str(), method = %method, route);
-    let started = std::time::Instant::now();
-    let outcome = AssertUnwindSafe(next.run(request))
+    let name = path.as_ref().map_or("", MatchedPath::as_str);
+    let span =
+        tracing::info_span!("request", id = id.as_str(), method = %method, route = name, status = Empty);
+    telemetry::continue_trace(&span, request.headers());
+    let answer = async {
+        if let Some(page) = &page
+            && let Some(answer) = page.preflight(&method, request.headers(), app)
+        {
+            return answer;
+        }
+        match gate::pass(app, &shell.0.room, client, route, request).await {
+            Ok((request, _taken)) => next.run(request).await,
+            Err(problem) => problem.into_response(),
+        }
+    };
+    let outcome = AssertUnwindSafe(answer)
         .catch_unwind()
         .instrument(span.clone())
         .await;
@@ -64,15 +143,37 @@ pub async fn surround(State(app): State<App>, mut request: Request, next: Next) 
         let _inside = span.enter();
         panicked(panic.as_ref())
     });
+    let took = started.elapsed();
+    span.record("status", response.status().as_u16());
     span.in_scope(|| {
-        let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-        tracing::debug!(status = response.status().as_u16(), micros, "answered");
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        tracing::debug!(micros, "answered");
     });
-    finish(&mut response, &id);
+    app.metrics.answered(&method, name, response.status(), took);
+    finish(&mut response, &id, client);
+    if let Some(page) = &page {
+        page.finish(response.headers_mut(), app);
+    }
     response
 }
 
-fn finish(response: &mut Response, id: &RequestId) {
+/// What every answer says.
+const HEADERS: [(HeaderName, HeaderValue); 4] = [
+    (
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    ),
+    (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+    (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    (
+        HeaderName::from_static("cross-origin-resource-policy"),
+        HeaderValue::from_static("same-origin"),
+    ),
+];
+const NOTHING_ELSE: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+const TWO_YEARS: HeaderValue = HeaderValue::from_static("max-age=63072000");
+
+fn finish(response: &mut Response, id: &RequestId, client: Client) {
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         *response.body_mut() = Body::from(problem.into_body(id.as_str()));
     }
@@ -80,13 +181,18 @@ fn finish(response: &mut Response, id: &RequestId) {
     if let Ok(id) = HeaderValue::from_str(id.as_str()) {
         headers.insert("x-request-id", id);
     }
-    headers.insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
+    for (name, value) in HEADERS {
+        headers.insert(name, value);
+    }
+    headers
+        .entry(header::CONTENT_SECURITY_POLICY)
+        .or_insert(NOTHING_ELSE);
     headers
         .entry(header::CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-store"));
+    if client.encrypted {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, TWO_YEARS);
+    }
 }
 
 fn panicked(panic: &(dyn std::any::Any + Send)) -> Response {
@@ -106,5 +212,9 @@ pub async fn no_such_route() -> Problem {
 /// Answers methods that a path does not have; axum adds `Allow`.
 pub async fn no_such_method(method: Method) -> Problem {
     let detail = format!("This path does not take {method}.");
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", detail)
+    Problem::new(
+        axum::http::StatusCode::METHOD_NOT_ALLOWED,
+        "METHOD_NOT_ALLOWED",
+        detail,
+    )
 }

@@ -106,6 +106,7 @@ impl From<ValidationError> for Problem {
                 )
             }
             ValidationError::Feature(_) => Self::internal(&error),
+            ValidationError::Limited(limited) => limited.into(),
         }
     }
 }

@@ -8,7 +8,7 @@ use vinzy_events::Timestamp;
 use vinzy_projections::StoredEvent;
 use vinzy_projections::event_log::signed;
 
-use super::attempt::{DataKeyRow, LicenseKeyRow, SealedRow};
+use super::attempt::{Credential, DataKeyRow, LicenseKeyRow, SealedRow};
 use super::cache::StreamKey;
 use super::feed::CHANNEL;
 use super::head::Head;
@@ -25,6 +25,9 @@ pub(super) struct Rows {
     references: BTreeMap<(&'static str, String, &'static str), i64>,
     pub(super) license_keys: Vec<LicenseKeyRow>,
     pub(super) data_keys: Vec<DataKeyRow>,
+    /// By API key: the last word counts.
+    pub(super) credentials: BTreeMap<uuid::Uuid, Vec<Credential>>,
+    pub(super) closed_ledgers: Vec<String>,
     pub(super) idempotency: Vec<(Idempotency, StreamPoint)>,
 }
 
@@ -69,6 +72,8 @@ impl Rows {
             && self.references.is_empty()
             && self.license_keys.is_empty()
             && self.data_keys.is_empty()
+            && self.credentials.is_empty()
+            && self.closed_ledgers.is_empty()
     }
 
     /// Moves the head from `before` to `after`, writes events, snapshots and idempotency keys, and tells other
@@ -172,6 +177,12 @@ impl Rows {
         }
         if !self.data_keys.is_empty() {
             self.write_data_keys(conn, ledger_id).await?;
+        }
+        if !self.credentials.is_empty() {
+            self.write_credentials(conn, ledger_id).await?;
+        }
+        if !self.closed_ledgers.is_empty() {
+            self.write_closed_ledgers(conn).await?;
         }
         Ok(())
     }
@@ -316,6 +327,48 @@ impl Rows {
                 .iter()
                 .map(|row| row.wrapped_key.as_slice())
                 .collect::<Vec<_>>() as &[&[u8]],
+        )
+        .execute(conn)
+        .await?;
+        Ok(())
+    }
+}
+
+impl Rows {
+    async fn write_credentials(&self, conn: &mut PgConnection, ledger_id: &str) -> sqlx::Result<()> {
+        let api_keys: Vec<uuid::Uuid> = self.credentials.keys().copied().collect();
+        sqlx::query!(
+            "DELETE FROM api_key_secrets WHERE ledger_id = $1 AND api_key_id = ANY($2)",
+            ledger_id,
+            &api_keys,
+        )
+        .execute(&mut *conn)
+        .await?;
+        for (api_key_id, credentials) in &self.credentials {
+            for credential in credentials {
+                let scopes: Vec<&str> = credential.scopes.iter().map(|scope| scope.as_str()).collect();
+                sqlx::query!(
+                    "INSERT INTO api_key_secrets (key_digest, ledger_id, api_key_id, name, scopes, valid_until)
+                     VALUES ($1, $2, $3, $4, $5, $6)",
+                    credential.key_digest.as_bytes().as_slice(),
+                    ledger_id,
+                    api_key_id,
+                    credential.name,
+                    &scopes as &[&str],
+                    credential.valid_until.map(Timestamp::to_chrono),
+                )
+                .execute(&mut *conn)
+                .await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn write_closed_ledgers(&self, conn: &mut PgConnection) -> sqlx::Result<()> {
+        sqlx::query!(
+            "INSERT INTO closed_ledgers (ledger_id) SELECT x.ledger_id FROM unnest($1::text[]) AS x(ledger_id)
+             ON CONFLICT DO NOTHING",
+            &self.closed_ledgers,
         )
         .execute(conn)
         .await?;

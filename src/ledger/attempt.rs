@@ -1,6 +1,8 @@
 //! One operation's view of its ledger, and the changes it collects. Nothing of it counts until the
 //! operation has succeeded.
 
+use vinzy_events::access::Scope;
+use vinzy_events::key::KeyDigest;
 use vinzy_events::ledger::{Leaf, LeafVersion, Meta, StreamRef};
 use vinzy_events::stream::{StreamAggregate, StreamEvent};
 use vinzy_events::{EventId, Timestamp};
@@ -28,6 +30,21 @@ pub(super) struct Changes {
     pub(super) references: Vec<(StreamKey, &'static str, i64)>,
     pub(super) license_keys: Vec<LicenseKeyRow>,
     pub(super) data_keys: Vec<DataKeyRow>,
+    pub(super) credentials: Vec<(uuid::Uuid, Vec<Credential>)>,
+    pub(super) closed_ledgers: Vec<String>,
+}
+
+/// A secret that opens a ledger, as far as it is kept.
+#[derive(Debug, Clone)]
+pub struct Credential {
+    /// SHA-256 of it.
+    pub key_digest: KeyDigest,
+    /// What its key is called.
+    pub name: String,
+    /// What it opens.
+    pub scopes: Vec<Scope>,
+    /// Until when; `None` is for ever.
+    pub valid_until: Option<Timestamp>,
 }
 
 /// An event before its place in the ledger is known.
@@ -285,6 +302,16 @@ impl<'a> Attempt<'a> {
             license_id: license_id.as_uuid(),
         };
         self.changes.license_keys.push(row);
+    }
+
+    /// Makes these, and nothing else, open the ledger for an API key, from the commit on and on every node.
+    pub fn set_credentials(&mut self, api_key_id: vinzy_events::ApiKeyId, credentials: Vec<Credential>) {
+        self.changes.credentials.push((api_key_id.as_uuid(), credentials));
+    }
+
+    /// Closes another ledger to all its API keys, from the commit on and on every node.
+    pub fn close_ledger(&mut self, ledger_id: impl Into<String>) {
+        self.changes.closed_ledgers.push(ledger_id.into());
     }
 
     /// Keeps a customer's data key, wrapped.

@@ -101,6 +101,8 @@ impl Batch {
         }
         self.rows.license_keys.extend(changes.license_keys);
         self.rows.data_keys.extend(changes.data_keys);
+        self.rows.credentials.extend(changes.credentials);
+        self.rows.closed_ledgers.extend(changes.closed_ledgers);
         if let (Some(idempotency), Some(point)) = (idempotency, changes.subject) {
             self.rows.idempotency.push((idempotency.clone(), point.clone()));
             self.known

@@ -24,12 +24,14 @@ use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use vinzy_events::anomaly::Anomaly;
+use vinzy_events::api_key::ApiKey;
 use vinzy_events::customer::Customer;
 use vinzy_events::license::License;
 use vinzy_events::meter::Meter;
 use vinzy_events::product::Product;
+use vinzy_events::tenant::Tenant;
 
-pub use attempt::{Attempt, Personal, Taken};
+pub use attempt::{Attempt, Credential, Personal, Taken};
 pub use cache::Versioned;
 pub use checkpoint_keys::CheckpointKeys;
 pub use feed::{Feed, Listener};
@@ -38,18 +40,21 @@ pub use open::{NamedKey, OpenError, Opening, named_keys, open};
 pub use operation::{Context, Idempotency, LedgerError, Needs, Operation, Outcome, StreamPoint};
 
 use crate::clock::{Clock, Entropy};
+use crate::metrics::LedgerMetrics;
 use writer::{Pending, Queued, Writer};
 
 /// Operations that may wait per ledger before callers wait for room.
 const QUEUE: usize = 4_096;
 
 /// The types of all streams that commands write.
-const STREAM_TYPES: [&str; 5] = [
+const STREAM_TYPES: [&str; 7] = [
     <Product as cqrs_es::Aggregate>::TYPE,
     <Customer as cqrs_es::Aggregate>::TYPE,
     <License as cqrs_es::Aggregate>::TYPE,
     <Meter as cqrs_es::Aggregate>::TYPE,
     <Anomaly as cqrs_es::Aggregate>::TYPE,
+    <ApiKey as cqrs_es::Aggregate>::TYPE,
+    <Tenant as cqrs_es::Aggregate>::TYPE,
 ];
 
 /// The ledgers of this node.
@@ -57,6 +62,7 @@ pub struct Ledgers {
     /// For readers.
     pool: PgPool,
     feed: Arc<Feed>,
+    metrics: LedgerMetrics,
     clock: Clock,
     entropy: Entropy,
     writers: Mutex<Writers>,
@@ -102,7 +108,13 @@ impl Ledgers {
     ///
     /// # Errors
     /// The operating system gives no thread.
-    pub fn new(pool: PgPool, feed: Arc<Feed>, clock: Clock, entropy: Entropy) -> std::io::Result<Self> {
+    pub fn new(
+        pool: PgPool,
+        feed: Arc<Feed>,
+        metrics: LedgerMetrics,
+        clock: Clock,
+        entropy: Entropy,
+    ) -> std::io::Result<Self> {
         let writers = Writers {
             queues: Some(HashMap::new()),
             tasks: JoinSet::new(),
@@ -111,6 +123,7 @@ impl Ledgers {
         Ok(Self {
             pool,
             feed,
+            metrics,
             clock,
             entropy,
             writers: Mutex::new(writers),
@@ -153,6 +166,13 @@ impl Ledgers {
         StreamStore::new(self.pool.clone(), ledger_id)
     }
 
+    /// Operations that wait to be written, in all ledgers.
+    pub fn waiting(&self) -> usize {
+        let writers = self.writers.lock().unwrap_or_else(PoisonError::into_inner);
+        let queues = writers.queues.iter().flat_map(HashMap::values);
+        queues.map(|queue| queue.max_capacity() - queue.capacity()).sum()
+    }
+
     /// Takes no more operations, writes those that wait, and ends the writers.
     pub async fn close(&self) {
         let (mut tasks, ground) = {
@@ -185,6 +205,7 @@ impl Ledgers {
             ground.pool.clone(),
             ledger_id.to_owned(),
             Arc::clone(&self.feed),
+            self.metrics.clone(),
             self.clock.clone(),
             self.entropy.clone(),
         );

@@ -139,6 +139,7 @@ fn first_event(
             actor: Actor {
                 id: "bootstrap".into(),
                 kind: "system".into(),
+                name: None,
                 via: "server".into(),
             },
             causation_id: None,

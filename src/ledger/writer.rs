@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 use futures::stream::{self, StreamExt};
@@ -25,6 +25,7 @@ use super::operation::{
     BoxedStream, Context, Idempotency, LedgerError, Needs, Operation, Outcome, StreamPoint,
 };
 use crate::clock::{Clock, Entropy};
+use crate::metrics::LedgerMetrics;
 
 /// Operations per transaction, at most.
 const MAX_BATCH: usize = 512;
@@ -34,6 +35,8 @@ const CACHED_STREAMS: usize = 20_000;
 const PARALLEL_LOADS: usize = 4;
 /// How long a writer without work keeps its connection: taking one anew tests it, and others need it.
 const KEEP_CONNECTION: Duration = Duration::from_millis(500);
+/// How long a writer without work keeps its streams: there may be many tenants of whom little is heard.
+const KEEP_STREAMS: Duration = Duration::from_mins(10);
 /// Events read at a time when catching up.
 const CATCH_UP: u32 = 1_000;
 
@@ -105,6 +108,7 @@ pub(super) struct Writer {
     pub(super) ledger_id: String,
     pub(super) store: Arc<StreamStore>,
     pub(super) feed: Arc<Feed>,
+    metrics: LedgerMetrics,
     pub(super) clock: Clock,
     pub(super) entropy: Entropy,
     /// Every event before this position is contained in the cached streams.
@@ -121,6 +125,7 @@ impl Writer {
         pool: PgPool,
         ledger_id: String,
         feed: Arc<Feed>,
+        metrics: LedgerMetrics,
         clock: Clock,
         entropy: Entropy,
     ) -> Self {
@@ -131,6 +136,7 @@ impl Writer {
             ledger_id,
             store,
             feed,
+            metrics,
             clock,
             entropy,
             followed: 0,
@@ -165,13 +171,22 @@ impl Writer {
             }
             self.connection = None;
         }
+        if !self.cache.is_empty() {
+            if let Ok(next) = timeout(KEEP_STREAMS, queue.recv()).await {
+                return next;
+            }
+            self.cache.clear();
+        }
         queue.recv().await
     }
 
     async fn process(&mut self, mut queued: Vec<Box<dyn Queued>>) {
         let mut needs = Needs::default();
         queued.iter().for_each(|operation| operation.needs(&mut needs));
+        let started = Instant::now();
         let committed = self.commit(&mut queued, &needs).await;
+        self.metrics
+            .batch(queued.len(), started.elapsed(), committed.is_ok());
         for operation in queued {
             operation.settle(committed.clone());
         }

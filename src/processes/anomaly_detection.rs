@@ -125,6 +125,7 @@ impl AnomalyDetection {
             actor: Actor {
                 id: NAME.into(),
                 kind: "system".into(),
+                name: None,
                 via: "server".into(),
             },
             correlation_id: leaf.meta.correlation_id,

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-fn sources(directory: &str) -> Vec<(PathBuf, String)> {
+pub(crate) fn sources(directory: &str) -> Vec<(PathBuf, String)> {
     let mut found = vec![];
     let mut waiting = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(directory)];
     while let Some(directory) = waiting.pop() {

@@ -270,7 +270,7 @@ async fn in_development_every_kind_of_key_rotates_in_its_file() {
     assert_eq!(signing[0]["signs_checkpoints_of"], json!([]));
     assert_eq!(
         signing[1]["signs_checkpoints_of"],
-        json!(["vinzy.local/t/default"])
+        json!(["vinzy.local/system", "vinzy.local/t/default"])
     );
 
     let node = start(dev());

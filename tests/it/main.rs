@@ -1,6 +1,8 @@
 //! Integration tests: a real server, a real PostgreSQL, real HTTP.
 
+mod access;
 mod anomalies;
+mod api_keys;
 mod architecture;
 mod audit;
 mod cli;
@@ -13,10 +15,14 @@ mod hostile;
 mod idempotency;
 mod keys;
 mod licenses;
+mod limits;
 mod machines;
 mod openapi;
 mod races;
 mod records;
+mod sessions;
 mod support;
+mod telemetry;
+mod tenants;
 mod usage;
 mod validation;

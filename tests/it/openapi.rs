@@ -50,3 +50,39 @@ async fn openapi_document_and_guide_are_served() {
     }
     app.finish().await;
 }
+
+/// The guide explains every problem that the sources of the API name.
+#[test]
+fn every_problem_is_explained() {
+    let guide = include_str!("../../src/http/docs/docs.js");
+    let kinds = [
+        "not_found(",
+        "conflict(",
+        "unavailable(",
+        "bad_request(",
+        "FORBIDDEN,",
+        "UNAUTHORIZED,",
+        "TOO_MANY_REQUESTS,",
+        "_ERROR,",
+        "_TIMEOUT,",
+        "TOO_LARGE,",
+        "MEDIA_TYPE,",
+    ];
+    let mut checked = 0;
+    for (path, text) in crate::architecture::sources("src/http") {
+        for (place, kind) in kinds.iter().flat_map(|kind| text.match_indices(kind)) {
+            let Some(code) = text[place + kind.len()..].trim_start().strip_prefix('"') else {
+                continue;
+            };
+            let code = code.split('"').next().unwrap();
+            let name = code.to_lowercase().replace('_', "-");
+            assert!(
+                guide.contains(&format!("[\"{name}\", ")),
+                "{code} of {} is not explained",
+                path.display()
+            );
+            checked += 1;
+        }
+    }
+    assert!(checked >= 30, "{checked}");
+}

@@ -15,6 +15,8 @@ pub struct AuditEntry {
     pub event_type: String,
     /// Who did it.
     pub actor: String,
+    /// What the API key that did it was called then; `null` for others.
+    pub actor_name: Option<String>,
     /// The event's payload.
     #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub detail: Value,

@@ -3,6 +3,7 @@
 //! Times are RFC 3339 text in UTC with `Z`, ids are UUID text. With the feature `openapi` every type
 //! describes itself in the `OpenAPI` document.
 
+pub mod access;
 pub mod amount;
 pub mod anomalies;
 pub mod audit;
@@ -12,6 +13,7 @@ pub mod licenses;
 pub mod machines;
 pub mod products;
 pub mod service;
+pub mod tenants;
 pub mod usage;
 pub mod validation;
 

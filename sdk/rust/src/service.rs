@@ -26,18 +26,14 @@ pub struct Readiness {
     pub projections: Vec<ProjectionStatus>,
 }
 
-/// Where a read model stands.
+/// Where a read model stands, in the ledger where it lacks most.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ProjectionStatus {
     /// Its name.
     pub name: String,
-    /// The ledger it reads.
-    pub ledger_id: String,
-    /// The next event it will read.
-    pub position: u64,
     /// How many events it has yet to read.
     pub lag: u64,
-    /// Why it is parked, if it is.
-    pub parked_reason: Option<String>,
+    /// In how many ledgers it has stopped at an event that it cannot read.
+    pub parked: u64,
 }

@@ -39,6 +39,27 @@ pub struct RecordUsageRequest {
     pub idempotency_key: Option<String>,
 }
 
+/// Use to be counted, of a license that the path names.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RecordLicenseUsageRequest {
+    /// Of what, 1 to 255 characters without control characters. `agent.{CODE}.{sub}` counts for an agent.
+    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 255))]
+    pub metric: String,
+    /// How much: as in `RecordUsageRequest`. 1 if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<f64>, exclusive_minimum = 0.0))]
+    pub value: Option<Value>,
+    /// The vendor's own data about it.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
+    pub metadata: Object,
+    /// Makes the record safe to repeat, for ever: 1 to 255 characters, unique among the tenant's idempotency keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 255))]
+    pub idempotency_key: Option<String>,
+}
+
 /// Whether use was counted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

@@ -9,7 +9,7 @@ use vinzy_projections::anomalies::license_of;
 use crate::app::App;
 use crate::commands::anomalies;
 use crate::http::body::{Fields, FromFields, OptionalBody};
-use crate::http::caller::{Admin, Caller};
+use crate::http::caller::Caller;
 use crate::http::problem::Problem;
 use crate::http::query::{Identified, PathId};
 
@@ -26,11 +26,10 @@ pub struct Resolution(Option<String>);
     post, path = "/anomalies/{anomaly_id}/resolve", tag = "Anomalies", operation_id = "resolveAnomaly",
     params(("anomaly_id" = String, Path, format = "uuid")),
     request_body = Option<wire::ResolveAnomaly>,
-    responses((status = 200, description = "The anomaly as it is now", body = wire::Anomaly)),
-    security(("apiKey" = []))
+    responses((status = 200, description = "The anomaly as it is now", body = wire::Anomaly))
 )]
 pub async fn handle(
-    caller: Caller<Admin>,
+    caller: Caller,
     State(app): State<App>,
     PathId(id): PathId<AnomalyId>,
     OptionalBody(body): OptionalBody<Resolution>,

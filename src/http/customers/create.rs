@@ -9,7 +9,7 @@ use vinzy_events::customer::EmailAddress;
 use crate::app::App;
 use crate::commands::customers;
 use crate::http::body::{Body, Fields, FromFields};
-use crate::http::caller::{Admin, Caller};
+use crate::http::caller::Caller;
 use crate::http::problem::{Problem, ProblemBody};
 use crate::personal_data::store::PersonalData;
 
@@ -30,11 +30,10 @@ pub struct NewCustomer {
     responses(
         (status = 201, description = "The customer", body = wire::Customer),
         (status = 409, description = "The address belongs to another customer", body = ProblemBody, content_type = "application/problem+json"),
-    ),
-    security(("apiKey" = []))
+    )
 )]
 pub async fn handle(
-    caller: Caller<Admin>,
+    caller: Caller,
     State(app): State<App>,
     body: Body<NewCustomer>,
 ) -> Result<(StatusCode, Json<wire::Customer>), Problem> {

@@ -6,7 +6,7 @@ use vinzy_events::CustomerId;
 
 use crate::app::App;
 use crate::commands::customers;
-use crate::http::caller::{Admin, Caller};
+use crate::http::caller::Caller;
 use crate::http::problem::{Problem, ProblemBody};
 use crate::http::query::PathId;
 
@@ -19,11 +19,10 @@ use crate::http::query::PathId;
     responses(
         (status = 204, description = "They are deleted"),
         (status = 409, description = "They have licenses", body = ProblemBody, content_type = "application/problem+json"),
-    ),
-    security(("apiKey" = []))
+    )
 )]
 pub async fn handle(
-    caller: Caller<Admin>,
+    caller: Caller,
     State(app): State<App>,
     PathId(id): PathId<CustomerId>,
 ) -> Result<StatusCode, Problem> {

@@ -8,7 +8,7 @@ use vinzy_events::CustomerId;
 use crate::app::App;
 use crate::commands::customers::{self, Changes};
 use crate::http::body::{Body, Fields, FromFields};
-use crate::http::caller::{Admin, Caller};
+use crate::http::caller::Caller;
 use crate::http::problem::{Problem, ProblemBody};
 use crate::http::query::PathId;
 
@@ -22,11 +22,10 @@ use crate::http::query::PathId;
     responses(
         (status = 200, description = "The customer as they are now", body = wire::Customer),
         (status = 409, description = "The address belongs to another customer", body = ProblemBody, content_type = "application/problem+json"),
-    ),
-    security(("apiKey" = []))
+    )
 )]
 pub async fn handle(
-    caller: Caller<Admin>,
+    caller: Caller,
     State(app): State<App>,
     PathId(id): PathId<CustomerId>,
     body: Body<Changes>,

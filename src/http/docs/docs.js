@@ -91,6 +91,8 @@ function section(document_, method, path, operation) {
   const route = make("p", { class: "route" }, make("span", { class: `method ${method}` }, method), make("code", {}, path));
   if (operation.deprecated) route.append(" ", make("span", { class: "old" }, "deprecated"));
   const element = make("section", { class: "operation", id: operation.operationId }, make("h3", {}, operation.summary || path), route, ...prose(operation.description));
+  const roles = operation.security?.[0]?.apiKey;
+  if (roles) element.append(make("p", {}, "Opens to: ", roles.length ? roles.join(", ") : "any API key", "."));
   const parameters = (operation.parameters || []).map((p) => [p.name, `${p.in} ${kind(document_, p.schema)}`, p.required, p.description]);
   if (parameters.length) element.append(make("h4", {}, "Parameters"), table(parameters));
   const content = operation.requestBody?.content?.["application/json"];
@@ -113,23 +115,37 @@ const PROBLEMS = [
   ["malformed-json", 400, "The body is not JSON; the detail tells line and column."],
   ["incomplete-body", 400, "The body ended before it was complete."],
   ["unauthorized", 401, "There is no API key, or it is not known. Send it as `X-Vinzy-Api-Key` or `Authorization: Bearer`."],
-  ["forbidden", 403, "The API key is known and may not do this."],
+  ["forbidden", 403, "The API key is known and may not do this; `required_scopes` names the scopes one of which it needs. Or the request comes from an address or a web page that is not let in."],
   ["no-such-route", 404, "There is nothing at this path."],
   ["product-not-found", 404, "There is no such product, or it was deleted."],
   ["customer-not-found", 404, "There is no such customer, or they were deleted."],
   ["license-not-found", 404, "There is no such license, or it was deleted."],
+  ["machine-not-found", 404, "The license has no such machine, or no longer."],
+  ["anomaly-not-found", 404, "There is no such anomaly."],
+  ["api-key-not-found", 404, "There is no such API key, or it was revoked."],
+  ["tenant-not-found", 404, "There is no such tenant, or it was closed."],
+  ["ledger-not-found", 404, "There is no such ledger, or it is not yours to read."],
   ["method-not-allowed", 405, "The path does not take this method; `Allow` names those that it takes."],
   ["request-timeout", 408, "The body did not come in time."],
   ["product-code-taken", 409, "Another product has this code."],
   ["email-taken", 409, "Another customer has this e-mail address."],
   ["in-use", 409, "It cannot be deleted while licenses use it; `used_by` counts them."],
   ["license-revoked", 409, "The license has been revoked, which is final."],
+  ["license-suspended", 409, "The license is suspended."],
+  ["license-expired", 409, "The license has expired."],
+  ["activation-limit", 409, "All seats of the license are taken."],
+  ["limit-exceeded", 409, "It would pass a limit."],
+  ["api-key-expired", 409, "The API key has expired: give it another end first."],
+  ["tenant-slug-taken", 409, "There is a tenant with this slug, or there was one."],
+  ["ledger-forked", 409, "The ledger does not continue the checkpoint that was signed last: it was rewritten, or an old copy was restored."],
   ["idempotency-key-reused", 409, "The Idempotency-Key was used for a different request before."],
-  ["key-no-longer-shown", 409, "The license was issued before under this Idempotency-Key, and the server's keys have changed since."],
+  ["key-no-longer-shown", 409, "The license or API key was made before under this Idempotency-Key, and the server's keys have changed since."],
   ["already-exists", 409, "The id is taken."],
   ["payload-too-large", 413, "The body is larger than 65,536 bytes."],
   ["unsupported-media-type", 415, "The body must be JSON, with `Content-Type: application/json`."],
+  ["rate-limited", 429, "Too many requests: `Retry-After` says in how many seconds to try again."],
   ["internal-error", 500, "Something went wrong on the server; the request id leads to the cause in its log."],
+  ["overloaded", 503, "The server has as much to do as it can: `Retry-After` says when to try again."],
   ["ledger-unavailable", 503, "The ledger cannot be written at the moment. Repeat the request, best with an Idempotency-Key."],
   ["database-unavailable", 503, "The database cannot be reached at the moment."],
   ["read-model-behind", 503, "The read model has not caught up yet."],

@@ -7,7 +7,7 @@ use vinzy_events::LicenseId;
 
 use crate::app::App;
 use crate::commands::licenses;
-use crate::http::caller::{Admin, Caller};
+use crate::http::caller::Caller;
 use crate::http::problem::Problem;
 use crate::http::query::PathId;
 use crate::validation;
@@ -18,11 +18,10 @@ use crate::validation;
 #[utoipa::path(
     get, path = "/licenses/{license_id}/agents", tag = "Licenses", operation_id = "listLicenseAgents",
     params(("license_id" = String, Path, format = "uuid")),
-    responses((status = 200, description = "Its agents", body = [wire::Agent])),
-    security(("apiKey" = []))
+    responses((status = 200, description = "Its agents", body = [wire::Agent]))
 )]
 pub async fn handle(
-    caller: Caller<Admin>,
+    caller: Caller,
     State(app): State<App>,
     PathId(id): PathId<LicenseId>,
 ) -> Result<Json<Vec<wire::Agent>>, Problem> {

@@ -6,7 +6,7 @@ use vinzy_events::LicenseId;
 
 use crate::app::App;
 use crate::commands::licenses;
-use crate::http::caller::{Admin, Caller};
+use crate::http::caller::Caller;
 use crate::http::problem::Problem;
 use crate::http::query::PathId;
 
@@ -16,11 +16,10 @@ use crate::http::query::PathId;
 #[utoipa::path(
     delete, path = "/licenses/{license_id}", tag = "Licenses", operation_id = "deleteLicense",
     params(("license_id" = String, Path, format = "uuid")),
-    responses((status = 204, description = "It is deleted")),
-    security(("apiKey" = []))
+    responses((status = 204, description = "It is deleted"))
 )]
 pub async fn handle(
-    caller: Caller<Admin>,
+    caller: Caller,
     State(app): State<App>,
     PathId(id): PathId<LicenseId>,
 ) -> Result<StatusCode, Problem> {

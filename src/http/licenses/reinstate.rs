@@ -10,7 +10,7 @@ use super::Reason;
 use crate::app::App;
 use crate::commands::licenses;
 use crate::http::body::OptionalBody;
-use crate::http::caller::{Admin, Caller};
+use crate::http::caller::Caller;
 use crate::http::problem::{Problem, ProblemBody};
 use crate::http::query::PathId;
 
@@ -24,11 +24,10 @@ use crate::http::query::PathId;
     responses(
         (status = 200, description = "The license as it is now", body = wire::License),
         (status = 409, description = "It has been revoked", body = ProblemBody, content_type = "application/problem+json"),
-    ),
-    security(("apiKey" = []))
+    )
 )]
 pub async fn handle(
-    caller: Caller<Admin>,
+    caller: Caller,
     State(app): State<App>,
     PathId(id): PathId<LicenseId>,
     OptionalBody(body): OptionalBody<Reason>,

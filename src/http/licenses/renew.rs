@@ -9,7 +9,7 @@ use vinzy_events::license::LicenseCommand;
 use crate::app::App;
 use crate::commands::licenses::{self, DEFAULT_DAYS_VALID};
 use crate::http::body::{Fields, FromFields, OptionalBody};
-use crate::http::caller::{Admin, Caller};
+use crate::http::caller::Caller;
 use crate::http::problem::{Problem, ProblemBody};
 use crate::http::query::PathId;
 
@@ -29,11 +29,10 @@ pub struct Renewal(LicenseCommand);
     responses(
         (status = 200, description = "The license as it is now", body = wire::License),
         (status = 409, description = "It has been revoked", body = ProblemBody, content_type = "application/problem+json"),
-    ),
-    security(("apiKey" = []))
+    )
 )]
 pub async fn handle(
-    caller: Caller<Admin>,
+    caller: Caller,
     State(app): State<App>,
     PathId(id): PathId<LicenseId>,
     OptionalBody(body): OptionalBody<Renewal>,

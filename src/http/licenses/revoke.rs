@@ -10,7 +10,7 @@ use super::Reason;
 use crate::app::App;
 use crate::commands::licenses;
 use crate::http::body::OptionalBody;
-use crate::http::caller::{Admin, Caller};
+use crate::http::caller::Caller;
 use crate::http::problem::Problem;
 use crate::http::query::PathId;
 
@@ -23,11 +23,10 @@ use crate::http::query::PathId;
     request_body = Option<wire::Reason>,
     responses(
         (status = 200, description = "The license as it is now", body = wire::License),
-    ),
-    security(("apiKey" = []))
+    )
 )]
 pub async fn handle(
-    caller: Caller<Admin>,
+    caller: Caller,
     State(app): State<App>,
     PathId(id): PathId<LicenseId>,
     OptionalBody(body): OptionalBody<Reason>,

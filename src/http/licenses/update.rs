@@ -10,7 +10,7 @@ use vinzy_events::license::{LicenseCommand, StatusChange, UpdateLicense};
 use crate::app::App;
 use crate::commands::licenses;
 use crate::http::body::{Body, Field, Fields, FromFields};
-use crate::http::caller::{Admin, Caller};
+use crate::http::caller::Caller;
 use crate::http::problem::{Problem, ProblemBody};
 use crate::http::products::TIER;
 use crate::http::query::PathId;
@@ -25,11 +25,10 @@ use crate::http::query::PathId;
     responses(
         (status = 200, description = "The license as it is now", body = wire::License),
         (status = 409, description = "It has been revoked", body = ProblemBody, content_type = "application/problem+json"),
-    ),
-    security(("apiKey" = []))
+    )
 )]
 pub async fn handle(
-    caller: Caller<Admin>,
+    caller: Caller,
     State(app): State<App>,
     PathId(id): PathId<LicenseId>,
     body: Body<UpdateLicense>,

@@ -6,7 +6,7 @@ use vinzy_events::{LicenseId, MachineId};
 
 use crate::app::App;
 use crate::commands::machines;
-use crate::http::caller::{Admin, Caller};
+use crate::http::caller::Caller;
 use crate::http::problem::Problem;
 use crate::http::query::PathIds;
 
@@ -16,11 +16,10 @@ use crate::http::query::PathIds;
 #[utoipa::path(
     delete, path = "/licenses/{license_id}/machines/{machine_id}", tag = "Machines", operation_id = "removeMachine",
     params(("license_id" = String, Path, format = "uuid"), ("machine_id" = String, Path, format = "uuid")),
-    responses((status = 204, description = "It has no seat any more")),
-    security(("apiKey" = []))
+    responses((status = 204, description = "It has no seat any more"))
 )]
 pub async fn handle(
-    caller: Caller<Admin>,
+    caller: Caller,
     State(app): State<App>,
     PathIds(license_id, machine_id): PathIds<LicenseId, MachineId>,
 ) -> Result<StatusCode, Problem> {

@@ -10,7 +10,7 @@ use vinzy_events::product::{CreateProduct, ProductCode};
 use crate::app::App;
 use crate::commands::products;
 use crate::http::body::{Body, Field, Fields, FromFields};
-use crate::http::caller::{Admin, Caller};
+use crate::http::caller::Caller;
 use crate::http::problem::{Problem, ProblemBody};
 
 /// Create a product.
@@ -23,11 +23,10 @@ use crate::http::problem::{Problem, ProblemBody};
     responses(
         (status = 201, description = "The product", body = wire::Product),
         (status = 409, description = "The code is taken", body = ProblemBody, content_type = "application/problem+json"),
-    ),
-    security(("apiKey" = []))
+    )
 )]
 pub async fn handle(
-    caller: Caller<Admin>,
+    caller: Caller,
     State(app): State<App>,
     body: Body<CreateProduct>,
 ) -> Result<(StatusCode, Json<wire::Product>), Problem> {

@@ -5,7 +5,7 @@ use vinzy_client::products as wire;
 use vinzy_projections::products;
 
 use crate::app::App;
-use crate::http::caller::{Admin, Caller};
+use crate::http::caller::Caller;
 use crate::http::problem::Problem;
 use crate::http::query::{Listed, Query};
 
@@ -18,11 +18,10 @@ use crate::http::query::{Listed, Query};
         ("page_size" = Option<u32>, Query, minimum = 1, maximum = 100, description = "1 to 100; 20 if left out."),
         ("after" = Option<i64>, Query, minimum = 0, description = "The cursor from `Link`; goes before `page`."),
     ),
-    responses((status = 200, description = "Products, with `X-Total-Count` and `Link`", body = [wire::Product])),
-    security(("apiKey" = []))
+    responses((status = 200, description = "Products, with `X-Total-Count` and `Link`", body = [wire::Product]))
 )]
 pub async fn handle(
-    caller: Caller<Admin>,
+    caller: Caller,
     State(app): State<App>,
     uri: OriginalUri,
     mut query: Query,

@@ -9,7 +9,7 @@ use vinzy_events::product::UpdateProduct;
 use crate::app::App;
 use crate::commands::products;
 use crate::http::body::{Body, Fields, FromFields};
-use crate::http::caller::{Admin, Caller};
+use crate::http::caller::Caller;
 use crate::http::problem::Problem;
 use crate::http::query::PathId;
 
@@ -21,11 +21,10 @@ use crate::http::query::PathId;
     patch, path = "/products/{product_id}", tag = "Products", operation_id = "updateProduct",
     params(("product_id" = String, Path, format = "uuid")),
     request_body = wire::UpdateProduct,
-    responses((status = 200, description = "The product as it is now", body = wire::Product)),
-    security(("apiKey" = []))
+    responses((status = 200, description = "The product as it is now", body = wire::Product))
 )]
 pub async fn handle(
-    caller: Caller<Admin>,
+    caller: Caller,
     State(app): State<App>,
     PathId(id): PathId<ProductId>,
     body: Body<UpdateProduct>,

@@ -2,4 +2,5 @@
 
 pub mod health;
 pub mod jwks;
+pub mod metrics;
 pub mod ready;

@@ -4,8 +4,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use vinzy_client::service as wire;
-use vinzy_projections::{Status, statuses};
 
+use super::metrics::projections;
 use crate::app::App;
 
 /// How many events a read model may lack and still count as in step.
@@ -22,12 +22,16 @@ const MAX_LAG: u64 = 10_000;
     )
 )]
 pub async fn handle(State(app): State<App>) -> (StatusCode, Json<wire::Readiness>) {
-    let statuses = statuses(&app.pool).await;
-    let database = statuses.is_ok();
-    let projections: Vec<_> = statuses.unwrap_or_default().into_iter().map(projection).collect();
+    let projections = projections(&app).await;
+    let database = projections.is_ok();
+    let projections: Vec<_> = projections
+        .unwrap_or_default()
+        .into_iter()
+        .map(|(name, lag, parked)| wire::ProjectionStatus { name, lag, parked })
+        .collect();
     let in_step = projections
         .iter()
-        .all(|one| one.parked_reason.is_none() && one.lag <= MAX_LAG);
+        .all(|one| one.parked == 0 && one.lag <= MAX_LAG);
     let ready = database && in_step;
     let status = if ready {
         StatusCode::OK
@@ -43,14 +47,4 @@ pub async fn handle(State(app): State<App>) -> (StatusCode, Json<wire::Readiness
             projections,
         }),
     )
-}
-
-fn projection(status: Status) -> wire::ProjectionStatus {
-    wire::ProjectionStatus {
-        lag: status.size.saturating_sub(status.position),
-        name: status.projection,
-        ledger_id: status.ledger_id,
-        position: status.position,
-        parked_reason: status.parked_reason,
-    }
 }

@@ -10,7 +10,7 @@ use vinzy_projections::usage;
 use super::amount;
 use crate::app::App;
 use crate::commands::licenses;
-use crate::http::caller::{Admin, Caller};
+use crate::http::caller::Caller;
 use crate::http::problem::Problem;
 use crate::http::query::PathId;
 
@@ -20,11 +20,10 @@ use crate::http::query::PathId;
 #[utoipa::path(
     get, path = "/usage/agents/{license_id}", tag = "Usage", operation_id = "listAgentUsage",
     params(("license_id" = String, Path, format = "uuid")),
-    responses((status = 200, description = "Totals by agent", body = std::collections::BTreeMap<String, std::collections::BTreeMap<String, f64>>)),
-    security(("apiKey" = []))
+    responses((status = 200, description = "Totals by agent", body = std::collections::BTreeMap<String, std::collections::BTreeMap<String, f64>>))
 )]
 pub async fn handle(
-    caller: Caller<Admin>,
+    caller: Caller,
     State(app): State<App>,
     PathId(id): PathId<LicenseId>,
 ) -> Result<Json<wire::AgentUsage>, Problem> {

@@ -2,6 +2,7 @@
 
 pub mod agents;
 pub mod batch;
+pub mod of_license;
 pub mod record;
 pub mod series;
 pub mod totals;
@@ -58,19 +59,25 @@ impl Use {
         })
     }
 
-    /// What makes a record of the same use the same request, however its amount is written.
     fn order(&self, app: &App, visitor: &Visitor, located: &Located, key: Option<&str>) -> Order {
+        let key = self.idempotency_key.as_deref().or(key);
+        let content = self.canonical(key.is_some());
+        visitor.order_with(app, located, key.map(|key| (key, RECORD)), &content)
+    }
+
+    /// What makes a record of the same use the same request, however its amount is written; nothing unless it can be
+    /// repeated.
+    fn canonical(&self, repeatable: bool) -> Vec<u8> {
         let NewUsage {
             metric,
             value,
             metadata,
         } = &self.usage;
-        let key = self.idempotency_key.as_deref().or(key);
-        let content = match key {
-            Some(_) => canonical(&json!({"metadata": metadata, "metric": metric, "value": value})),
-            None => vec![],
-        };
-        visitor.order_with(app, located, key.map(|key| (key, RECORD)), &content)
+        if repeatable {
+            canonical(&json!({"metadata": metadata, "metric": metric, "value": value}))
+        } else {
+            vec![]
+        }
     }
 }
 

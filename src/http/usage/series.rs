@@ -12,7 +12,7 @@ use vinzy_projections::usage::{self, Bucket, Point};
 use super::amount;
 use crate::app::App;
 use crate::commands::licenses;
-use crate::http::caller::{Admin, Caller};
+use crate::http::caller::Caller;
 use crate::http::problem::Problem;
 use crate::http::query::{PathId, Query};
 
@@ -35,11 +35,10 @@ const DEFAULT_DAYS: i32 = 90;
         ("from" = Option<String>, Query, format = "date-time", description = "From when."),
         ("to" = Option<String>, Query, format = "date-time", description = "Until when."),
     ),
-    responses((status = 200, description = "The series", body = wire::UsageSeries)),
-    security(("apiKey" = []))
+    responses((status = 200, description = "The series", body = wire::UsageSeries))
 )]
 pub async fn handle(
-    caller: Caller<Admin>,
+    caller: Caller,
     State(app): State<App>,
     PathId(id): PathId<LicenseId>,
     mut query: Query,

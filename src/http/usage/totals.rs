@@ -13,7 +13,7 @@ use vinzy_projections::usage::{self, UsageTotal};
 use super::amount;
 use crate::app::App;
 use crate::commands::licenses;
-use crate::http::caller::{Admin, Caller};
+use crate::http::caller::Caller;
 use crate::http::problem::Problem;
 use crate::http::query::{Listed, PathId, Query};
 
@@ -28,11 +28,10 @@ use crate::http::query::{Listed, PathId, Query};
         ("page_size" = Option<u32>, Query, minimum = 1, maximum = 100, description = "1 to 100; 20 if left out."),
         ("after" = Option<String>, Query, description = "The cursor from `Link`: the last metric before; goes before `page`."),
     ),
-    responses((status = 200, description = "Totals, with `X-Total-Count` and `Link`", body = [wire::UsageTotal])),
-    security(("apiKey" = []))
+    responses((status = 200, description = "Totals, with `X-Total-Count` and `Link`", body = [wire::UsageTotal]))
 )]
 pub async fn handle(
-    caller: Caller<Admin>,
+    caller: Caller,
     State(app): State<App>,
     PathId(id): PathId<LicenseId>,
     uri: OriginalUri,

@@ -1,4 +1,4 @@
-//! A plain HTTP client with the admin's key.
+//! A plain HTTP client with an API key: the admin's, unless another is given.
 
 use reqwest::{Method, RequestBuilder, header::HeaderMap};
 use serde_json::Value;
@@ -8,6 +8,7 @@ use super::ADMIN_KEY;
 #[derive(Clone)]
 pub(crate) struct Client {
     pub(crate) base: String,
+    key: String,
     http: reqwest::Client,
 }
 
@@ -84,7 +85,16 @@ impl Client {
         vinzy_engine::cli::prepare_tls();
         Self {
             base,
+            key: ADMIN_KEY.to_owned(),
             http: reqwest::Client::new(),
+        }
+    }
+
+    /// The same with another API key.
+    pub(crate) fn with_key(&self, key: &Value) -> Self {
+        Self {
+            key: key.as_str().unwrap().to_owned(),
+            ..self.clone()
         }
     }
 
@@ -93,7 +103,7 @@ impl Client {
     }
 
     pub(crate) fn authorized(&self, method: Method, path: &str) -> RequestBuilder {
-        self.request(method, path).header("X-Vinzy-Api-Key", ADMIN_KEY)
+        self.request(method, path).header("X-Vinzy-Api-Key", &self.key)
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
@@ -127,6 +137,39 @@ impl Client {
 
     pub(crate) async fn delete(&self, path: &str) -> Answer {
         send(self.authorized(Method::DELETE, path)).await
+    }
+
+    /// A product with some features.
+    pub(crate) async fn product(&self, code: &str) -> Value {
+        let features = serde_json::json!({
+            "api_calls": {"enabled": true, "limit": 1000}, "export": true, "sso": false,
+            "agents": {"CTO": {"enabled": true, "token_limit": 50_000, "model_tier": "premium"}, "CFO": {"enabled": false}},
+        });
+        let body = serde_json::json!({"code": code, "name": "My Product", "features": features});
+        self.post("/products", &body).await.expect(201)
+    }
+
+    pub(crate) async fn customer(&self, email: &str) -> Value {
+        let body = serde_json::json!({"name": "Jane Doe", "email": email});
+        self.post("/customers", &body).await.expect(201)
+    }
+
+    /// A license of a new product to a new customer.
+    pub(crate) async fn license(&self) -> Value {
+        self.product("PRD").await;
+        let customer = self.customer("jane@example.com").await;
+        self.license_of("PRD", &customer).await
+    }
+
+    pub(crate) async fn license_of(&self, code: &str, customer: &Value) -> Value {
+        let body = serde_json::json!({"product_code": code, "customer_id": customer["id"]});
+        self.post("/licenses", &body).await.expect(201)
+    }
+
+    /// A new API key with some scopes; `api_key` is its secret.
+    pub(crate) async fn api_key(&self, scopes: &[&str]) -> Value {
+        let body = serde_json::json!({"name": scopes.join("+"), "scopes": scopes});
+        self.post("/api-keys", &body).await.expect(201)
     }
 
     /// As an application asks: without an API key.

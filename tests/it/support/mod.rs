@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use vinzy_engine::app::{App, DEFAULT_LEDGER, connect};
 use vinzy_engine::clock::{Clock, Entropy};
-use vinzy_engine::config::{ConnectionConfig, SecretConfig, ServerConfig, ValidationAudit};
+use vinzy_engine::config::{AccessConfig, ConnectionConfig, SecretConfig, ServerConfig, ValidationAudit};
 use vinzy_engine::http;
 use vinzy_engine::processes::anomaly_detection;
 use vinzy_engine::secrets::Secrets;
@@ -43,6 +43,11 @@ pub(crate) fn server_config() -> ServerConfig {
         lease_ttl: 86_400,
         max_staleness: 30,
         validation_audit: ValidationAudit::Coalesced,
+        access: AccessConfig {
+            rate_limit_enabled: false,
+            max_concurrent_requests: 20_000,
+            ..AccessConfig::default()
+        },
     }
 }
 
@@ -115,42 +120,37 @@ impl TestApp {
         self.clock.advance(by);
     }
 
-    /// A product with some features.
+    /// The client of whoever runs the server.
+    pub(crate) fn operator(&self) -> Client {
+        self.client.with_key(&json!(SUPER_ADMIN_KEY))
+    }
+
+    /// A new tenant, and the client of its admin.
+    pub(crate) async fn tenant(&self, slug: &str) -> (Value, Client) {
+        let body = json!({"name": slug.to_uppercase(), "slug": slug});
+        let tenant = self.operator().post("/tenants", &body).await.expect(201);
+        let client = self.client.with_key(&tenant["api_key"]);
+        (tenant, client)
+    }
+
     pub(crate) async fn product(&self, code: &str) -> Value {
-        let features = json!({
-            "api_calls": {"enabled": true, "limit": 1000}, "export": true, "sso": false,
-            "agents": {"CTO": {"enabled": true, "token_limit": 50_000, "model_tier": "premium"}, "CFO": {"enabled": false}},
-        });
-        let body = json!({"code": code, "name": "My Product", "features": features});
-        self.client.post("/products", &body).await.expect(201)
+        self.client.product(code).await
     }
 
     pub(crate) async fn customer(&self, email: &str) -> Value {
-        self.client
-            .post("/customers", &json!({"name": "Jane Doe", "email": email}))
-            .await
-            .expect(201)
+        self.client.customer(email).await
     }
 
-    /// A license of a new product to a new customer.
     pub(crate) async fn license(&self) -> Value {
-        self.product("PRD").await;
-        let customer = self.customer("jane@example.com").await;
-        self.license_of("PRD", &customer).await
+        self.client.license().await
     }
 
     pub(crate) async fn license_of(&self, code: &str, customer: &Value) -> Value {
-        let body = json!({"product_code": code, "customer_id": customer["id"]});
-        self.client.post("/licenses", &body).await.expect(201)
+        self.client.license_of(code, customer).await
     }
 
-    /// Ends the server and checks what every test must leave behind: a ledger that verifies, read models
-    /// that equal their rebuild, and nothing parked.
-    pub(crate) async fn finish(self) {
-        let ready = self.client.get_anonymously("/ready").await.expect(200);
-        for projection in ready["projections"].as_array().unwrap() {
-            assert_eq!(projection["parked_reason"], Value::Null, "{projection}");
-        }
+    /// Ends the server.
+    pub(crate) async fn stop(self) -> TestDatabase {
         let Self {
             app,
             client,
@@ -163,6 +163,17 @@ impl TestApp {
         let _ = end.send(());
         serving.await.unwrap();
         app.stop().await;
+        database
+    }
+
+    /// Ends the server and checks what every test must leave behind: a ledger that verifies, read models
+    /// that equal their rebuild, and nothing parked.
+    pub(crate) async fn finish(self) {
+        let ready = self.client.get_anonymously("/ready").await.expect(200);
+        for projection in ready["projections"].as_array().unwrap() {
+            assert_eq!(projection["parked"], 0, "{projection}");
+        }
+        let database = self.stop().await;
         check_everything(&database).await;
         database.drop().await;
     }
@@ -216,38 +227,42 @@ pub(crate) async fn check_anomalies(pool: &sqlx::PgPool) -> u64 {
     found.len() as u64
 }
 
-/// Verifies the ledger, compares every read model with its rebuild, and anomalies with their causes.
+/// Verifies every ledger, compares every read model with its rebuild, and anomalies with their causes.
 pub(crate) async fn check_everything(database: &TestDatabase) {
     let pool = connect(database.options(), 4).await.unwrap();
     let mut runner = vinzy_projections::Runner::new(pool.clone());
     for projection in vinzy_projections::all() {
         runner.start(projection);
     }
-    for projection in vinzy_projections::all() {
-        let wait = runner.follower();
-        wait.wait(projection.name(), DEFAULT_LEDGER, Duration::from_mins(1))
-            .await
-            .unwrap();
+    let ledgers = vinzy_engine::audit::ledgers(&pool).await.unwrap();
+    for ledger_id in &ledgers {
+        for projection in vinzy_projections::all() {
+            let wait = runner.follower();
+            wait.wait(projection.name(), ledger_id, Duration::from_mins(1))
+                .await
+                .unwrap();
+        }
     }
     runner.stop().await;
 
-    let report = vinzy_engine::audit::verify_ledger(&pool, DEFAULT_LEDGER, |_, _| ())
-        .await
-        .unwrap();
-    assert_eq!(report.damage, None, "the ledger must verify");
-    assert_eq!(report.events_checked, report.size);
-    let mut conn = pool.acquire().await.unwrap();
-    for projection in vinzy_projections::all() {
-        let differences = vinzy_projections::rebuild::compare(&mut conn, projection.as_ref(), DEFAULT_LEDGER)
+    for ledger_id in &ledgers {
+        let report = vinzy_engine::audit::verify_ledger(&pool, ledger_id, |_, _| ())
             .await
             .unwrap();
-        assert!(
-            differences.is_empty(),
-            "{} differs from its rebuild: {differences:#?}",
-            projection.name()
-        );
+        assert_eq!(report.damage, None, "the ledger {ledger_id} must verify");
+        assert_eq!(report.events_checked, report.size);
+        let mut conn = pool.acquire().await.unwrap();
+        for projection in vinzy_projections::all() {
+            let differences = vinzy_projections::rebuild::compare(&mut conn, projection.as_ref(), ledger_id)
+                .await
+                .unwrap();
+            assert!(
+                differences.is_empty(),
+                "{} of {ledger_id} differs from its rebuild: {differences:#?}",
+                projection.name()
+            );
+        }
     }
-    drop(conn);
     check_anomalies(&pool).await;
     pool.close().await;
 }

@@ -23,6 +23,8 @@ pub(crate) fn vinzy() -> Command {
         .env("VINZY_SIGNING_KEY", SIGNING_KEY)
         .env("VINZY_PORT", "0")
         .env("VINZY_LOG", "warn")
+        .env("VINZY_RATE_LIMIT_ENABLED", "false")
+        .env("VINZY_MAX_CONCURRENT_REQUESTS", "20000")
         .env_remove("VINZY_DB_URL");
     command
 }

@@ -1,0 +1,51 @@
+//! `GET /metrics`
+
+use std::collections::BTreeMap;
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::IntoResponse;
+use vinzy_projections::statuses;
+
+use crate::app::App;
+use crate::http::problem::Problem;
+use crate::metrics::Now;
+
+/// Get what was counted and measured, for Prometheus.
+///
+/// Requests and how long they took, by route; the ledgers' batches and queues; how far projections lag; connections
+/// and memory. Shown to the admin's addresses only if `VINZY_ADMIN_IP_ALLOWLIST` names some, and for
+/// `Authorization: Bearer` with `VINZY_METRICS_TOKEN` if there is one.
+#[utoipa::path(
+    get, path = "/metrics", tag = "Service", operation_id = "metrics",
+    responses((status = 200, description = "Metrics in the OpenMetrics format", body = String, content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8"))
+)]
+pub async fn handle(State(app): State<App>) -> Result<impl IntoResponse, Problem> {
+    let now = Now {
+        ledger_queue: app.ledgers.waiting(),
+        validations_pending: app.validations.pending(),
+        // Without a database there is the more reason to show the rest.
+        projections: projections(&app).await.unwrap_or_default(),
+        database: (app.pool.size(), app.pool.num_idle()),
+    };
+    let text = app
+        .metrics
+        .text(&now)
+        .map_err(|error| Problem::internal(&error))?;
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    Ok(([(header::CONTENT_TYPE, kind)], text))
+}
+
+/// Of each projection the ledger where it lacks most, and the number of those where it is parked.
+pub(super) async fn projections(app: &App) -> sqlx::Result<Vec<(String, u64, u64)>> {
+    let mut worst: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+    for status in statuses(&app.pool).await? {
+        let (lag, parked) = worst.entry(status.projection).or_default();
+        *lag = (*lag).max(status.size.saturating_sub(status.position));
+        *parked += u64::from(status.parked_reason.is_some());
+    }
+    Ok(worst
+        .into_iter()
+        .map(|(name, (lag, parked))| (name, lag, parked))
+        .collect())
+}

@@ -17,7 +17,7 @@ use std::time::Duration;
 use clap::Parser;
 use serde_json::json;
 
-use client::{Connection, Measured, Requests, drive};
+use client::{Connection, Measured, Requests, drive, pace};
 use server::{Issued, Server, activation, thousand_uses_of, use_of, validation};
 use table::{Demand, Row, Table};
 
@@ -58,6 +58,7 @@ enum Part {
     Usage,
     Meter,
     Activate,
+    Tenants,
 }
 
 fn main() {
@@ -107,6 +108,10 @@ async fn run(options: &Options) {
     }
     if wanted(Part::Activate) {
         bench.activations().await;
+        bench.server.catch_up().await;
+    }
+    if wanted(Part::Tenants) {
+        bench.tenants().await;
         bench.server.catch_up().await;
     }
     bench.table.print();
@@ -287,6 +292,39 @@ impl Bench {
         let path = format!("/licenses/{}/machines?page_size=1", license.id);
         let (_, total) = self.server.get_patiently(&path).await;
         assert_eq!(total, done, "machines acknowledged, and listed");
+    }
+
+    /// Two tenants who ask evenly; then one of them asks twenty times what it may.
+    async fn tenants(&mut self) {
+        const RATE: u32 = 100;
+        let limited = self.server.tenant("busy", Some(60 * RATE)).await;
+        let (Some(busy), Some(calm)) = (limited, self.server.tenant("calm", None).await) else {
+            return;
+        };
+        let (address, span) = (self.server.address.clone(), self.span);
+        let asking = |requests: &[Vec<u8>], connections, per_second| {
+            let requests = Requests::Turns(requests.to_vec());
+            let address = address.clone();
+            async move { pace(&address, requests, connections, per_second, span).await }
+        };
+        let (busy_alone, calm_alone) =
+            tokio::join!(asking(&busy.asking, 4, RATE - 10), asking(&calm.asking, 4, RATE));
+        let (flooding, calm_beside) =
+            tokio::join!(asking(&busy.asking, 64, 20 * RATE), asking(&calm.asking, 4, RATE));
+        self.table.push(Row::plain("a tenant at 100/s", 4, &calm_alone));
+        self.table.push(Row::costing(
+            "the same beside a flood of 2,000/s",
+            &calm_beside,
+            ("without", &calm_alone),
+            2.0,
+        ));
+        self.table
+            .push(Row::plain("a tenant at 90/s of 100/s", 4, &busy_alone));
+        self.table
+            .push(Row::plain("the same at 2,000/s, what passes", 64, &flooding));
+        let requests = Requests::Turns(vec![calm.issuing]);
+        self.beside_commits("POST /licenses, a tenant's key", 128, requests, None, None)
+            .await;
     }
 
     /// Everything that was acknowledged is counted, once.

@@ -92,6 +92,47 @@ pub(crate) async fn drive(address: &str, requests: Requests, connections: usize,
     all
 }
 
+/// Sends so many requests per second, evenly, over so many connections, whether or not answers keep up. A latency
+/// counts from when its request was due.
+pub(crate) async fn pace(
+    address: &str,
+    requests: Requests,
+    connections: usize,
+    per_second: u32,
+    span: Duration,
+) -> Measured {
+    let requests = Arc::new(requests);
+    let start = Instant::now();
+    let each = Duration::from_secs(1) / per_second;
+    let clients = (0..connections).map(|number| {
+        let (address, requests) = (address.to_owned(), Arc::clone(&requests));
+        tokio::spawn(async move {
+            let mut connection = Connection::open(&address).await;
+            let mut measured = Measured::new(span);
+            for next in 0.. {
+                let turn = u32::try_from(next * connections + number).unwrap_or(u32::MAX);
+                let due = start + each * turn;
+                if due >= start + WARM_UP + span {
+                    break;
+                }
+                tokio::time::sleep_until(due.into()).await;
+                let (status, _) = connection.exchange(&requests.get(number, next)).await;
+                match (status, due >= start + WARM_UP) {
+                    (400.., _) => measured.errors += 1,
+                    (_, true) => measured.note(due.elapsed()),
+                    (_, false) => measured.warm_up += 1,
+                }
+            }
+            measured
+        })
+    });
+    let mut all = Measured::new(span);
+    for measured in futures::future::join_all(clients).await {
+        all.add(&measured.expect("a client does not panic"));
+    }
+    all
+}
+
 async fn client(
     address: &str,
     requests: &Requests,

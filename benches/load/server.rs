@@ -14,6 +14,7 @@ use super::client::{Connection, request};
 pub(crate) struct Server {
     pub(crate) address: String,
     key: String,
+    super_admin_key: Option<String>,
     customer: OnceLock<String>,
     own: Option<Own>,
 }
@@ -22,6 +23,14 @@ pub(crate) struct Server {
 pub(crate) struct Issued {
     pub(crate) id: String,
     pub(crate) key: String,
+}
+
+/// Requests of a tenant's.
+pub(crate) struct Tenant {
+    /// Validations and records.
+    pub(crate) asking: Vec<Vec<u8>>,
+    /// Licenses, with its API key.
+    pub(crate) issuing: Vec<u8>,
 }
 
 /// A server that was started here.
@@ -43,14 +52,16 @@ impl Server {
             .env("VINZY_DATA_DIR", &data_dir)
             .env("VINZY_PORT", "0")
             .env("VINZY_LOG", "warn")
+            // Everything comes from one address here.
+            .env("VINZY_RATE_LIMIT_ENABLED", "false")
             .env_remove("VINZY_DB_URL")
             .stdout(Stdio::piped())
             .spawn()
             .expect("the server starts");
-        let (mut address, mut key) = (None, None);
+        let (mut address, mut key, mut super_admin_key) = (None, None, None);
         let stdout = child.stdout.take().expect("it is piped");
         let mut lines = BufReader::new(stdout).lines().map_while(Result::ok);
-        while address.is_none() || key.is_none() {
+        while address.is_none() || key.is_none() || super_admin_key.is_none() {
             let line = lines
                 .next()
                 .expect("the server says where it is and what its key is");
@@ -58,13 +69,16 @@ impl Server {
                 .split_whitespace()
                 .find_map(|word| word.strip_prefix("http://"));
             address = address.or(word.map(str::to_owned));
-            key = key.or(line.strip_prefix("VINZY_API_KEY=").map(str::to_owned));
+            let value = |name: &str| line.strip_prefix(name).map(str::to_owned);
+            key = key.or(value("VINZY_API_KEY="));
+            super_admin_key = super_admin_key.or(value("VINZY_SUPER_ADMIN_KEY="));
         }
         // Its further lines go nowhere, but must be taken.
         std::thread::spawn(move || lines.for_each(drop));
         Self {
             address: address.expect("seen"),
             key: key.expect("seen"),
+            super_admin_key,
             customer: OnceLock::new(),
             own: Some(Own {
                 child,
@@ -82,6 +96,7 @@ impl Server {
         Self {
             address,
             key: key.to_owned(),
+            super_admin_key: None,
             customer: OnceLock::new(),
             own: None,
         }
@@ -109,11 +124,32 @@ impl Server {
     }
 
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Value {
-        body_of(
-            &self
-                .once(&request("POST", path, Some(&self.key), Some(&body.to_string())))
-                .await,
-        )
+        self.post_as(&self.key, path, body).await
+    }
+
+    async fn post_as(&self, key: &str, path: &str, body: &Value) -> Value {
+        let request = request("POST", path, Some(key), Some(&body.to_string()));
+        body_of(&self.once(&request).await)
+    }
+
+    /// A tenant with one license, and requests of its own; `None` if the server is not ours.
+    pub(crate) async fn tenant(&self, slug: &str, rate_limit_per_minute: Option<u32>) -> Option<Tenant> {
+        let operator = self.super_admin_key.as_deref()?;
+        let settings = json!({"rate_limit_per_minute": rate_limit_per_minute});
+        let body = json!({"name": slug, "slug": slug, "config_overrides": settings});
+        let tenant = self.post_as(operator, "/tenants", &body).await;
+        let key = tenant["api_key"].as_str().expect("shown at creation");
+        self.post_as(key, "/products", &json!({"code": "PRD", "name": "Benchmark"}))
+            .await;
+        let customer = json!({"name": "Jane Doe", "email": "jane@example.com"});
+        let customer = self.post_as(key, "/customers", &customer).await;
+        let license = json!({"product_code": "PRD", "customer_id": customer["id"]});
+        let issued = self.post_as(key, "/licenses", &license).await;
+        let license_key = issued["key"].as_str().expect("shown at creation");
+        Some(Tenant {
+            asking: vec![validation(license_key), use_of(license_key, "calls", None)],
+            issuing: request("POST", "/licenses", Some(key), Some(&license.to_string())),
+        })
     }
 
     /// Issues a license without a machine limit.

@@ -50,7 +50,7 @@ enum Generated {
         #[arg(long)]
         check: bool,
     },
-    /// Write the committed `OpenAPI` document (`docs/openapi.json`) again
+    /// Write the committed `OpenAPI` document (`docs/openapi.json`) and the table of routes (`docs/security.md`) again
     Openapi,
 }
 

@@ -63,6 +63,7 @@ pub(crate) fn run(extent: &Extent) -> Result<()> {
         .args(&extent.arguments)
         .arg(format!("http://{}/openapi.json", server.address))
         .env("VINZY_API_KEY", ADMIN_KEY)
+        .env("VINZY_SUPER_ADMIN_KEY", SUPER_ADMIN_KEY)
         .env(
             "HYPOTHESIS_STORAGE_DIRECTORY",
             root().join("target/schemathesis/hypothesis"),
@@ -118,6 +119,7 @@ impl Server {
             .env("VINZY_DB_URL", "")
             .env("VINZY_API_KEY", ADMIN_KEY)
             .env("VINZY_SUPER_ADMIN_KEY", SUPER_ADMIN_KEY)
+            .env("VINZY_RATE_LIMIT_ENABLED", "false")
             .env("VINZY_LOG", "warn")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -160,16 +162,25 @@ impl Server {
                 let usage = json!({"key": license["key"], "metric": "calls", "value": value});
                 self.post("/usage/record", &usage)?;
             }
+            let key = json!({"name": "key", "scopes": ["read"]});
+            known.note("api_keys", &self.post("/api-keys", &key)?["id"]);
+            let tenant = json!({"name": "Tenant", "slug": format!("tenant{index}")});
+            let tenant = self.post_as(SUPER_ADMIN_KEY, "/tenants", &tenant)?;
+            known.note("tenants", &tenant["id"]);
         }
         Ok(known)
     }
 
     fn post(&self, path: &str, body: &Value) -> Result<Value> {
+        self.post_as(ADMIN_KEY, path, body)
+    }
+
+    fn post_as(&self, key: &str, path: &str, body: &Value) -> Result<Value> {
         let body = body.to_string();
         let mut stream = TcpStream::connect(&self.address)?;
         write!(
             stream,
-            "POST {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nX-Vinzy-Api-Key: {ADMIN_KEY}\r\n\
+            "POST {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nX-Vinzy-Api-Key: {key}\r\n\
              Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
             self.address,
             body.len()

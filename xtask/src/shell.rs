@@ -27,6 +27,14 @@ pub(crate) fn cargo<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> 
         .current_dir(root())
         .env("SQLX_OFFLINE", "true")
         .env_remove("DATABASE_URL");
+    // What cargo tells of this crate build scripts take for what it tells of theirs: they would run again, and half
+    // of the workspace be built again.
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&name);
+        }
+    }
     command
 }
 

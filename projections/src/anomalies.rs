@@ -8,7 +8,7 @@ use vinzy_events::anomaly::{
 use vinzy_events::{AnomalyId, LicenseId, Timestamp};
 
 use crate::event_log::{signed, unsigned};
-use crate::rows::{Recorded, RowModel};
+use crate::rows::{Placed, Recorded, RowModel};
 use crate::usage::decimal;
 use crate::{Page, PageRequest};
 
@@ -26,10 +26,7 @@ pub struct AnomalyRow {
 
 pub(crate) struct Anomalies;
 
-pub(crate) struct Row {
-    anomaly: Anomaly,
-    created_position: u64,
-}
+type Row = Placed<Anomaly>;
 
 macro_rules! anomaly_state {
     ($row:expr) => {
@@ -71,12 +68,7 @@ impl RowModel for Anomalies {
     }
 
     fn fold(row: Option<Row>, recorded: Recorded<AnomalyEvent>) -> Option<Row> {
-        let mut row = row.unwrap_or_else(|| Row {
-            anomaly: Anomaly::default(),
-            created_position: recorded.position,
-        });
-        row.anomaly.evolve(recorded.event);
-        Some(row)
+        Row::fold(row, recorded, |_| true)
     }
 
     async fn load(conn: &mut PgConnection, ledger_id: &str, ids: &[Uuid]) -> sqlx::Result<Vec<(Uuid, Row)>> {
@@ -92,23 +84,13 @@ impl RowModel for Anomalies {
         .fetch_all(conn)
         .await?;
         rows.into_iter()
-            .map(|row| {
-                let (id, created_position) = (row.anomaly_id, unsigned(row.created_position));
-                let anomaly = anomaly_state!(row).into();
-                Ok((
-                    id,
-                    Row {
-                        anomaly,
-                        created_position,
-                    },
-                ))
-            })
+            .map(|row| Ok((row.anomaly_id, Row::at(row.created_position, anomaly_state!(row)))))
             .collect()
     }
 
     async fn save(conn: &mut PgConnection, ledger_id: &str, rows: &[(Uuid, Row)]) -> sqlx::Result<()> {
         for (id, row) in rows {
-            let Some(AnomalyState { detected, resolved }) = row.anomaly.state() else {
+            let Some(AnomalyState { detected, resolved }) = row.aggregate.state() else {
                 continue;
             };
             sqlx::query!(

@@ -8,7 +8,7 @@ use vinzy_events::key::KeyDigest;
 use vinzy_events::{ApiKeyId, Timestamp};
 
 use crate::event_log::{signed, unsigned};
-use crate::rows::{Recorded, RowModel};
+use crate::rows::{Placed, Recorded, RowModel};
 use crate::{Page, PageRequest};
 
 /// Name of the projection.
@@ -27,10 +27,7 @@ pub struct ApiKeyRow {
 
 pub(crate) struct ApiKeys;
 
-pub(crate) struct Row {
-    api_key: ApiKey,
-    created_position: u64,
-}
+type Row = Placed<ApiKey>;
 
 macro_rules! api_key_state {
     ($row:expr) => {
@@ -67,12 +64,7 @@ impl RowModel for ApiKeys {
     type Row = Row;
 
     fn fold(row: Option<Row>, recorded: Recorded<ApiKeyEvent>) -> Option<Row> {
-        let mut row = row.unwrap_or_else(|| Row {
-            api_key: ApiKey::default(),
-            created_position: recorded.position,
-        });
-        row.api_key.evolve(recorded.event);
-        row.api_key.live().is_some().then_some(row)
+        Row::fold(row, recorded, |api_key| api_key.live().is_some())
     }
 
     async fn load(conn: &mut PgConnection, ledger_id: &str, ids: &[Uuid]) -> sqlx::Result<Vec<(Uuid, Row)>> {
@@ -86,23 +78,13 @@ impl RowModel for ApiKeys {
         .fetch_all(conn)
         .await?;
         rows.into_iter()
-            .map(|row| {
-                let (id, created_position) = (row.api_key_id, unsigned(row.created_position));
-                let api_key = api_key_state!(row).into();
-                Ok((
-                    id,
-                    Row {
-                        api_key,
-                        created_position,
-                    },
-                ))
-            })
+            .map(|row| Ok((row.api_key_id, Row::at(row.created_position, api_key_state!(row)))))
             .collect()
     }
 
     async fn save(conn: &mut PgConnection, ledger_id: &str, rows: &[(Uuid, Row)]) -> sqlx::Result<()> {
         for (id, row) in rows {
-            let Some(state) = row.api_key.state() else {
+            let Some(state) = row.aggregate.state() else {
                 continue;
             };
             let scopes: Vec<&str> = state.scopes.iter().map(|scope| scope.as_str()).collect();

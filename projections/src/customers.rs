@@ -6,7 +6,7 @@ use vinzy_events::customer::{Customer, CustomerEvent, CustomerState};
 use vinzy_events::{CustomerId, Timestamp};
 
 use crate::event_log::{signed, unsigned};
-use crate::rows::{Recorded, RowModel};
+use crate::rows::{Placed, Recorded, RowModel};
 use crate::{Page, PageRequest};
 
 /// Name of the projection.
@@ -25,10 +25,7 @@ pub struct CustomerRow {
 
 pub(crate) struct Customers;
 
-pub(crate) struct Row {
-    customer: Customer,
-    created_position: u64,
-}
+type Row = Placed<Customer>;
 
 impl RowModel for Customers {
     const NAME: &'static str = NAME;
@@ -38,12 +35,7 @@ impl RowModel for Customers {
     type Row = Row;
 
     fn fold(row: Option<Row>, recorded: Recorded<CustomerEvent>) -> Option<Row> {
-        let mut row = row.unwrap_or_else(|| Row {
-            customer: Customer::default(),
-            created_position: recorded.position,
-        });
-        row.customer.evolve(recorded.event);
-        row.customer.live().is_some().then_some(row)
+        Row::fold(row, recorded, |customer| customer.live().is_some())
     }
 
     async fn load(conn: &mut PgConnection, ledger_id: &str, ids: &[Uuid]) -> sqlx::Result<Vec<(Uuid, Row)>> {
@@ -58,26 +50,18 @@ impl RowModel for Customers {
         Ok(rows
             .into_iter()
             .map(|row| {
-                let created_at = Timestamp::from_chrono(row.created_at);
-                let customer = CustomerState {
-                    created_at,
+                let state = CustomerState {
+                    created_at: Timestamp::from_chrono(row.created_at),
                     deleted: false,
-                }
-                .into();
-                (
-                    row.customer_id,
-                    Row {
-                        customer,
-                        created_position: unsigned(row.created_position),
-                    },
-                )
+                };
+                (row.customer_id, Row::at(row.created_position, state))
             })
             .collect())
     }
 
     async fn save(conn: &mut PgConnection, ledger_id: &str, rows: &[(Uuid, Row)]) -> sqlx::Result<()> {
         for (id, row) in rows {
-            let Some(state) = row.customer.state() else {
+            let Some(state) = row.aggregate.state() else {
                 continue;
             };
             sqlx::query!(

@@ -9,7 +9,7 @@ use vinzy_events::product::{Product, ProductCode, ProductEvent, ProductState};
 use vinzy_events::{ProductId, Timestamp};
 
 use crate::event_log::{signed, unsigned};
-use crate::rows::{Recorded, RowModel, json_object, json_text};
+use crate::rows::{Placed, Recorded, RowModel, json_object, json_text};
 use crate::{Page, PageRequest};
 
 /// Name of the projection.
@@ -28,10 +28,7 @@ pub struct ProductRow {
 
 pub(crate) struct Products;
 
-pub(crate) struct Row {
-    product: Product,
-    created_position: u64,
-}
+type Row = Placed<Product>;
 
 impl RowModel for Products {
     const NAME: &'static str = NAME;
@@ -41,12 +38,7 @@ impl RowModel for Products {
     type Row = Row;
 
     fn fold(row: Option<Row>, recorded: Recorded<ProductEvent>) -> Option<Row> {
-        let mut row = row.unwrap_or_else(|| Row {
-            product: Product::default(),
-            created_position: recorded.position,
-        });
-        row.product.evolve(recorded.event);
-        row.product.live().is_some().then_some(row)
+        Row::fold(row, recorded, |product| product.live().is_some())
     }
 
     async fn load(conn: &mut PgConnection, ledger_id: &str, ids: &[Uuid]) -> sqlx::Result<Vec<(Uuid, Row)>> {
@@ -71,21 +63,14 @@ impl RowModel for Products {
                     created_at: Timestamp::from_chrono(row.created_at),
                     deleted: false,
                 };
-                let created_position = unsigned(row.created_position);
-                Ok((
-                    row.product_id,
-                    Row {
-                        product: state.into(),
-                        created_position,
-                    },
-                ))
+                Ok((row.product_id, Row::at(row.created_position, state)))
             })
             .collect()
     }
 
     async fn save(conn: &mut PgConnection, ledger_id: &str, rows: &[(Uuid, Row)]) -> sqlx::Result<()> {
         for (id, row) in rows {
-            let Some(state) = row.product.state() else {
+            let Some(state) = row.aggregate.state() else {
                 continue;
             };
             sqlx::query!(

@@ -6,9 +6,9 @@ use std::marker::PhantomData;
 
 use sqlx::PgConnection;
 use uuid::Uuid;
-use vinzy_events::stream::StreamEvent;
+use vinzy_events::stream::{StreamAggregate, StreamEvent};
 
-use crate::event_log::DecodeError;
+use crate::event_log::{DecodeError, unsigned};
 use crate::projection::BoxFuture;
 use crate::{ApplyError, Projection, StoredEvent};
 
@@ -54,6 +54,36 @@ pub(crate) trait RowModel: Send + Sync + 'static {
 pub(crate) struct Recorded<E> {
     pub(crate) event: E,
     pub(crate) position: u64,
+}
+
+/// The row of most models: an aggregate, and where its stream began.
+pub(crate) struct Placed<A> {
+    pub(crate) aggregate: A,
+    pub(crate) created_position: u64,
+}
+
+impl<A: StreamAggregate> Placed<A> {
+    /// The aggregate that a row's columns tell, and their position.
+    pub(crate) fn at(created_position: i64, state: impl Into<A>) -> Self {
+        Self {
+            aggregate: state.into(),
+            created_position: unsigned(created_position),
+        }
+    }
+
+    /// The row after an event, as long as the aggregate `stays`.
+    pub(crate) fn fold(
+        row: Option<Self>,
+        recorded: Recorded<A::Event>,
+        stays: impl FnOnce(&A) -> bool,
+    ) -> Option<Self> {
+        let mut row = row.unwrap_or_else(|| Self {
+            aggregate: A::default(),
+            created_position: recorded.position,
+        });
+        row.aggregate.apply(recorded.event);
+        stays(&row.aggregate).then_some(row)
+    }
 }
 
 /// Makes a [`Projection`] of a [`RowModel`].

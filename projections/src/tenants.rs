@@ -6,7 +6,7 @@ use vinzy_events::tenant::{Tenant, TenantEvent, TenantSlug, TenantState};
 use vinzy_events::{TenantId, Timestamp};
 
 use crate::event_log::{signed, unsigned};
-use crate::rows::{Recorded, RowModel, json_object, json_text};
+use crate::rows::{Placed, Recorded, RowModel, json_object, json_text};
 use crate::{Page, PageRequest};
 
 /// Name of the projection.
@@ -25,10 +25,7 @@ pub struct TenantRow {
 
 pub(crate) struct Tenants;
 
-pub(crate) struct Row {
-    tenant: Tenant,
-    created_position: u64,
-}
+type Row = Placed<Tenant>;
 
 macro_rules! tenant_state {
     ($row:expr) => {
@@ -53,12 +50,7 @@ impl RowModel for Tenants {
     type Row = Row;
 
     fn fold(row: Option<Row>, recorded: Recorded<TenantEvent>) -> Option<Row> {
-        let mut row = row.unwrap_or_else(|| Row {
-            tenant: Tenant::default(),
-            created_position: recorded.position,
-        });
-        row.tenant.evolve(recorded.event);
-        row.tenant.live().is_some().then_some(row)
+        Row::fold(row, recorded, |tenant| tenant.live().is_some())
     }
 
     async fn load(conn: &mut PgConnection, ledger_id: &str, ids: &[Uuid]) -> sqlx::Result<Vec<(Uuid, Row)>> {
@@ -71,23 +63,13 @@ impl RowModel for Tenants {
         .fetch_all(conn)
         .await?;
         rows.into_iter()
-            .map(|row| {
-                let (id, created_position) = (row.tenant_id, unsigned(row.created_position));
-                let tenant = tenant_state!(row).into();
-                Ok((
-                    id,
-                    Row {
-                        tenant,
-                        created_position,
-                    },
-                ))
-            })
+            .map(|row| Ok((row.tenant_id, Row::at(row.created_position, tenant_state!(row)))))
             .collect()
     }
 
     async fn save(conn: &mut PgConnection, ledger_id: &str, rows: &[(Uuid, Row)]) -> sqlx::Result<()> {
         for (id, row) in rows {
-            let Some(state) = row.tenant.state() else {
+            let Some(state) = row.aggregate.state() else {
                 continue;
             };
             sqlx::query!(

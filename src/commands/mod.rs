@@ -26,7 +26,7 @@ use crate::app::App;
 use crate::ledger::{OpenError, Operation};
 use crate::personal_data::store::PersonalDataError;
 
-pub use crate::ledger::{Context, Idempotency, LedgerError, Outcome, StreamPoint};
+pub use crate::ledger::{Context, Idempotency, LedgerError, Outcome, ReceiptSlot, StreamPoint};
 
 /// Kind of the unique value that a product's code is.
 pub(crate) const PRODUCT_CODE: &str = "product_code";
@@ -49,9 +49,17 @@ pub struct Order {
 
 impl Order {
     async fn execute<O: Operation>(self, app: &App, operation: O) -> Result<Outcome<O::Output>, O::Error> {
-        app.ledgers
+        let slot = self.context.receipt.clone();
+        let outcome = app
+            .ledgers
             .execute(&self.ledger_id, operation, self.context, self.idempotency)
-            .await
+            .await?;
+        if let Outcome::Replayed(point) = &outcome
+            && let Some(receipt) = app.ledgers.store(&self.ledger_id).receipt(point).await?
+        {
+            slot.put(receipt);
+        }
+        Ok(outcome)
     }
 }
 

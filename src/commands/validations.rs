@@ -12,7 +12,7 @@ use vinzy_events::{LicenseId, Timestamp};
 
 use super::CommandError;
 use crate::config::ValidationAudit;
-use crate::ledger::{Attempt, Context, Ledgers, Needs, Operation};
+use crate::ledger::{Attempt, Context, Ledgers, Needs, Operation, ReceiptSlot};
 
 /// How often the counts are noted.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
@@ -159,6 +159,7 @@ impl ValidationLog {
             actor,
             correlation_id: None,
             causation_id: None,
+            receipt: ReceiptSlot::default(),
         };
         self.ledgers.execute(ledger_id, operation, context, None).await?;
         Ok(())

@@ -17,7 +17,7 @@ use super::shell::RequestId;
 use crate::access::sessions::{self, Session};
 use crate::access::{Key, Principal, Unavailable};
 use crate::app::App;
-use crate::commands::{Context, Order};
+use crate::commands::{Context, Order, ReceiptSlot};
 use crate::directory::Located;
 use crate::limits::Limited;
 
@@ -37,6 +37,7 @@ pub struct Caller {
     /// Who they are, for the ledger.
     pub actor: Actor,
     request: RequestId,
+    receipt: ReceiptSlot,
     idempotency: Option<(String, String)>,
 }
 
@@ -65,6 +66,7 @@ impl Caller {
             actor: self.actor,
             correlation_id: Some(self.request.as_str().to_owned()),
             causation_id: None,
+            receipt: self.receipt,
         };
         Order {
             ledger_id: self.ledger_id,
@@ -96,6 +98,7 @@ impl FromRequestParts<App> for Caller {
             ledger_id,
             actor: known.actor(),
             request: RequestId::of(parts),
+            receipt: receipt_slot(parts),
             idempotency: idempotency_key(parts)?,
         })
     }
@@ -223,6 +226,7 @@ pub(super) fn session_token(headers: &HeaderMap) -> Option<&str> {
 /// Whoever calls with a license key in the body: the ledger is known once the license is found.
 pub struct Visitor {
     request: RequestId,
+    receipt: ReceiptSlot,
     idempotency: Option<(String, String)>,
 }
 
@@ -232,6 +236,7 @@ impl FromRequestParts<App> for Visitor {
     async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Problem> {
         Ok(Self {
             request: RequestId::of(parts),
+            receipt: receipt_slot(parts),
             idempotency: idempotency_key(parts)?,
         })
     }
@@ -270,6 +275,7 @@ impl Visitor {
             },
             correlation_id: Some(self.request.as_str().to_owned()),
             causation_id: None,
+            receipt: self.receipt.clone(),
         };
         Order {
             ledger_id: Arc::clone(&located.ledger_id),
@@ -280,6 +286,11 @@ impl Visitor {
             }),
         }
     }
+}
+
+/// Where the request's receipt goes, from where the answer's headers are made.
+fn receipt_slot(parts: &Parts) -> ReceiptSlot {
+    parts.extensions.get().cloned().unwrap_or_default()
 }
 
 fn api_key(headers: &HeaderMap) -> Option<&[u8]> {

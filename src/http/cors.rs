@@ -11,8 +11,9 @@ use crate::app::App;
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PATCH, DELETE");
 const REQUEST_HEADERS: HeaderValue =
     HeaderValue::from_static("authorization, content-type, idempotency-key, x-request-id, x-vinzy-api-key");
-const RESPONSE_HEADERS: HeaderValue =
-    HeaderValue::from_static("link, location, retry-after, x-request-id, x-total-count");
+const RESPONSE_HEADERS: HeaderValue = HeaderValue::from_static(
+    "link, retry-after, x-request-id, x-total-count, x-vinzy-event-hash, x-vinzy-ledger-position",
+);
 const VARY: HeaderValue = HeaderValue::from_static("origin");
 /// How long a browser need not ask again, in seconds.
 const MAX_AGE: u32 = 600;

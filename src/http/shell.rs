@@ -22,6 +22,7 @@ use super::gate::{self, Room};
 use super::problem::Problem;
 use super::server::Peer;
 use crate::app::App;
+use crate::commands::ReceiptSlot;
 use crate::telemetry;
 
 /// Longest request id that is taken over from the client.
@@ -110,8 +111,10 @@ pub async fn surround(State(shell): State<Shell>, mut request: Request, next: Ne
     };
     let served = Served::default();
     let page = FromPage::of(request.headers(), &served);
+    let receipt = ReceiptSlot::default();
     let extensions = request.extensions_mut();
     extensions.insert(id.clone());
+    extensions.insert(receipt.clone());
     extensions.insert(client);
     if page.is_some() {
         extensions.insert(served);
@@ -151,6 +154,9 @@ pub async fn surround(State(shell): State<Shell>, mut request: Request, next: Ne
     });
     app.metrics.answered(&method, name, response.status(), took);
     finish(&mut response, &id, client);
+    if response.status().is_success() {
+        show(&receipt, response.headers_mut());
+    }
     if let Some(page) = &page {
         page.finish(response.headers_mut(), app);
     }
@@ -192,6 +198,16 @@ fn finish(response: &mut Response, id: &RequestId, client: Client) {
         .or_insert(HeaderValue::from_static("no-store"));
     if client.encrypted {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, TWO_YEARS);
+    }
+}
+
+/// Where the change that was asked for stands in the ledger.
+fn show(receipt: &ReceiptSlot, headers: &mut HeaderMap) {
+    if let Some(receipt) = receipt.get()
+        && let Ok(hash) = HeaderValue::try_from(receipt.event_hash.to_string())
+    {
+        headers.insert("x-vinzy-ledger-position", receipt.position.into());
+        headers.insert("x-vinzy-event-hash", hash);
     }
 }
 

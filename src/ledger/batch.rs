@@ -10,7 +10,7 @@ use super::append::Rows;
 use super::attempt::{Changes, ClaimChange, Draft};
 use super::cache::{StreamCache, StreamKey};
 use super::head::Head;
-use super::operation::{Idempotency, LedgerError, StreamPoint};
+use super::operation::{Idempotency, LedgerError, Receipt, StreamPoint};
 use crate::clock::Entropy;
 
 /// A stream gets a snapshot every so many events, or every so many as its state has parts: what is written
@@ -63,7 +63,7 @@ impl Batch {
         }
     }
 
-    /// Takes over what a successful operation wants to change.
+    /// Takes over what a successful operation wants to change, and says where its last event will stand, if it has any.
     ///
     /// # Errors
     /// [`LedgerError::EventTooLarge`], and then the batch is as it was before.
@@ -71,8 +71,12 @@ impl Batch {
         &mut self,
         changes: Changes,
         idempotency: Option<&Idempotency>,
-    ) -> Result<(), LedgerError> {
+    ) -> Result<Option<Receipt>, LedgerError> {
         let (events, head) = self.lay_down(changes.drafts)?;
+        let receipt = (!events.is_empty()).then(|| Receipt {
+            position: head.size - 1,
+            event_hash: head.hash,
+        });
         self.head = head;
         for (event, sealed) in events {
             for row in sealed {
@@ -109,7 +113,7 @@ impl Batch {
                 .idempotency
                 .insert(idempotency.key.clone(), (idempotency.request_hash, point));
         }
-        Ok(())
+        Ok(receipt)
     }
 
     /// Gives every draft its position and the hash of the event before it.

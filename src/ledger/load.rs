@@ -7,11 +7,12 @@ use cqrs_es::EventEnvelope;
 use cqrs_es::persist::{PersistedEventRepository, PersistenceError};
 use postgres_es::PostgresEventRepository;
 use sqlx::PgPool;
+use vinzy_events::ledger::event_hash;
 use vinzy_events::stream::StreamAggregate;
 use vinzy_projections::event_log::{self, DecodeError, unsigned};
 
 use super::cache::Versioned;
-use super::operation::{BoxFuture, BoxedStream, LedgerError, StreamPoint};
+use super::operation::{BoxFuture, BoxedStream, LedgerError, Receipt, StreamPoint};
 
 /// Loads a stream of a type that the caller need not know.
 pub(super) type StreamLoader =
@@ -110,6 +111,19 @@ impl StreamStore {
             .ok_or(LedgerError::Unreadable)?
             .decode()
             .map_err(|error| unreadable(&error))
+    }
+
+    /// Where an event of a stream stands in the ledger.
+    pub async fn receipt(&self, point: &StreamPoint) -> Result<Option<Receipt>, LedgerError> {
+        let mut conn = self.pool.acquire().await.map_err(|error| failed(&error))?;
+        let (stream_type, id, seq) = (&point.stream_type, &point.stream_id, point.seq);
+        let event = event_log::event_of_stream(&mut conn, &self.ledger_id, stream_type, id, seq)
+            .await
+            .map_err(|error| failed(&error))?;
+        Ok(event.map(|event| Receipt {
+            position: event.position,
+            event_hash: event_hash(&event.leaf),
+        }))
     }
 
     /// The aggregate as of an earlier event.

@@ -37,7 +37,9 @@ pub use checkpoint_keys::CheckpointKeys;
 pub use feed::{Feed, Listener};
 pub use load::StreamStore;
 pub use open::{NamedKey, OpenError, Opening, named_keys, open};
-pub use operation::{Context, Idempotency, LedgerError, Needs, Operation, Outcome, StreamPoint};
+pub use operation::{
+    Context, Idempotency, LedgerError, Needs, Operation, Outcome, Receipt, ReceiptSlot, StreamPoint,
+};
 
 use crate::clock::{Clock, Entropy};
 use crate::metrics::LedgerMetrics;
@@ -149,6 +151,7 @@ impl Ledgers {
             context,
             idempotency,
             result: None,
+            receipt: None,
             reply,
         };
         let queue = self.queue(ledger_id).ok_or(LedgerError::Unavailable)?;

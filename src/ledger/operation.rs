@@ -2,8 +2,9 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use vinzy_events::ledger::Actor;
+use vinzy_events::ledger::{Actor, Hash};
 use vinzy_events::stream::StreamAggregate;
 
 use super::attempt::Attempt;
@@ -19,6 +20,36 @@ pub struct Context {
     pub correlation_id: Option<String>,
     /// The event that caused it, for processes.
     pub causation_id: Option<String>,
+    /// Where whoever asks finds out what it became; stands in no event.
+    pub receipt: ReceiptSlot,
+}
+
+/// Where the last event of what somebody asked for stands in the ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Receipt {
+    /// Its position.
+    pub position: u64,
+    /// Its hash.
+    pub event_hash: Hash,
+}
+
+/// Holds the receipt of what was asked for last, once it is on disk. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct ReceiptSlot(Arc<Mutex<Option<Receipt>>>);
+
+impl ReceiptSlot {
+    /// The receipt; `None` as long as nothing was written.
+    pub fn get(&self) -> Option<Receipt> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Of several, the one that stands last in the ledger is kept.
+    pub(crate) fn put(&self, receipt: Receipt) {
+        let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if slot.is_none_or(|before| before.position < receipt.position) {
+            *slot = Some(receipt);
+        }
+    }
 }
 
 /// A decision over one or more aggregates of one ledger, as they are at the ledger's end.

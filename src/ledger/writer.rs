@@ -22,7 +22,7 @@ use super::feed::Feed;
 use super::head::{self, Head, HeadError};
 use super::load::{StreamLoader, StreamStore};
 use super::operation::{
-    BoxedStream, Context, Idempotency, LedgerError, Needs, Operation, Outcome, StreamPoint,
+    BoxedStream, Context, Idempotency, LedgerError, Needs, Operation, Outcome, Receipt, StreamPoint,
 };
 use crate::clock::{Clock, Entropy};
 use crate::metrics::LedgerMetrics;
@@ -58,6 +58,7 @@ pub(super) struct Pending<O: Operation> {
     pub(super) context: Context,
     pub(super) idempotency: Option<Idempotency>,
     pub(super) result: Option<Result<Outcome<O::Output>, O::Error>>,
+    pub(super) receipt: Option<Receipt>,
     pub(super) reply: oneshot::Sender<Result<Outcome<O::Output>, O::Error>>,
 }
 
@@ -76,6 +77,9 @@ impl<O: Operation> Queued for Pending<O> {
     }
 
     fn settle(self: Box<Self>, committed: Result<(), LedgerError>) {
+        if let (Ok(()), Some(receipt)) = (&committed, self.receipt) {
+            self.context.receipt.put(receipt);
+        }
         let result = match (committed, self.result) {
             (Ok(()), Some(result)) => result,
             // A refusal too: it may rest on what came before it in the batch and is now undone.
@@ -88,7 +92,7 @@ impl<O: Operation> Queued for Pending<O> {
 }
 
 impl<O: Operation> Pending<O> {
-    fn attempt(&self, batch: &mut Batch) -> Result<Outcome<O::Output>, O::Error> {
+    fn attempt(&mut self, batch: &mut Batch) -> Result<Outcome<O::Output>, O::Error> {
         if let Some(idempotency) = &self.idempotency
             && let Some(point) = batch.replay(idempotency)?
         {
@@ -97,7 +101,7 @@ impl<O: Operation> Pending<O> {
         let mut attempt = Attempt::new(batch, &self.context);
         let output = self.operation.clone().run(&mut attempt)?;
         let changes = attempt.changes;
-        batch.accept(changes, self.idempotency.as_ref())?;
+        self.receipt = batch.accept(changes, self.idempotency.as_ref())?;
         Ok(Outcome::Done(output))
     }
 }

@@ -20,7 +20,7 @@ use vinzy_projections::projection::BoxFuture;
 use vinzy_projections::{ApplyError, Projection, StoredEvent};
 
 use crate::commands::anomalies;
-use crate::ledger::{Context, Ledgers};
+use crate::ledger::{Context, Ledgers, ReceiptSlot};
 
 /// Name of the process.
 pub const NAME: &str = "anomaly_detection";
@@ -130,6 +130,7 @@ impl AnomalyDetection {
             },
             correlation_id: leaf.meta.correlation_id,
             causation_id: Some(cause_id.to_string()),
+            receipt: ReceiptSlot::default(),
         };
         anomalies::detect(&self.ledgers, ledger_id, context, detected)
             .await

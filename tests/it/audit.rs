@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::TestApp;
+use crate::support::client::Answer;
 use crate::support::node::vinzy;
 
 #[tokio::test]
@@ -231,4 +232,43 @@ async fn leaves(app: &TestApp) -> Vec<Vec<u8>> {
     };
     let events = vinzy_projections::event_log::read(&mut conn, span).await.unwrap();
     events.into_iter().map(|event| event.leaf).collect()
+}
+
+#[tokio::test]
+async fn every_change_says_where_it_stands_in_the_ledger() {
+    let app = TestApp::start().await;
+    let license = app.license().await;
+    let place = |answer: &Answer| {
+        (
+            answer.header("x-vinzy-ledger-position").to_owned(),
+            answer.header("x-vinzy-event-hash").to_owned(),
+        )
+    };
+    let customer = json!({"name": "J", "email": "j@example.com"});
+    let created = app.client.post_with_key("/customers", "k1", &customer).await;
+    let (position, hash) = place(&created);
+    let stored = format!(
+        "SELECT count(*) FROM events WHERE ledger_id = 'default' AND position = {position}
+           AND encode(event_hash, 'hex') = '{hash}' AND event_type = 'customer.created'"
+    );
+    assert_eq!(app.database.count(&stored).await, 1, "{created:?}");
+    let again = app.client.post_with_key("/customers", "k1", &customer).await;
+    assert_eq!(place(&again), (position, hash), "a repeated request");
+
+    let records = json!({"key": license["key"], "records": [{"metric": "a"}, {"metric": "b"}]});
+    let batch = app.client.ask("/usage/batch", &records).await;
+    let last = app
+        .database
+        .count("SELECT max(position) FROM events WHERE event_type = 'usage.recorded'")
+        .await;
+    assert_eq!(place(&batch).0, last.to_string(), "the last of several");
+
+    for nothing in [
+        app.client.get("/customers").await,
+        app.client.post("/customers", &customer).await,
+        app.client.post("/customers", &json!({})).await,
+    ] {
+        assert_eq!(place(&nothing), (String::new(), String::new()), "{nothing:?}");
+    }
+    app.finish().await;
 }

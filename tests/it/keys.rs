@@ -18,7 +18,7 @@ use crate::crash::place;
 use crate::support::client::Client;
 use crate::support::database::TestDatabase;
 use crate::support::node::{Node, vinzy};
-use crate::support::{ADMIN_KEY, HMAC_KEY, SECRET, SIGNING_KEY, SUPER_ADMIN_KEY, eventually};
+use crate::support::{ADMIN_KEY, HMAC_KEY, SECRET, SIGNING_KEY, SUPER_ADMIN_KEY};
 
 const NEW_SECRET: &str = "d8fGj4aQe6uTo1iPl0Vt7wqLz3nXk9pRb5mYc2sH";
 
@@ -430,12 +430,7 @@ async fn wrapping_anew_can_be_killed_and_goes_on() {
     }
     running.kill().unwrap();
     running.wait().unwrap();
-    let sessions = "SELECT count(*) FROM pg_stat_activity
-                    WHERE datname = current_database() AND application_name = 'vinzy'";
-    eventually("the database has noticed", || async {
-        database.count(sessions).await == 0
-    })
-    .await;
+    database.wait_until_left().await;
     let killed_at = done().await;
     assert!((1..COUNT).contains(&killed_at), "{killed_at} of {COUNT}");
     assert_eq!(killed_at % 500, 0, "a batch is done as a whole or not at all");

@@ -5,12 +5,11 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, Executor};
 use tokio::sync::OnceCell;
-
-use super::eventually;
 
 const TEMPLATE: &str = "vinzy_template";
 
@@ -74,23 +73,35 @@ impl TestDatabase {
         Self::from_template(TEMPLATE).await
     }
 
-    /// A copy of another, whose server has stopped. Sessions that are on their way out are ended: no copy is made
-    /// while there are any.
+    /// A copy of another, whose server has stopped. None is made while anybody is connected.
     pub(crate) async fn copy_of(other: &Self) -> Self {
+        other.wait_until_left().await;
+        Self::from_template(&other.name).await
+    }
+
+    /// Waits until nobody is connected: whoever was killed is done with what it had begun. A busy disk can take its
+    /// time.
+    pub(crate) async fn wait_until_left(&self) {
         let sessions = format!(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = '{}'",
-            other.name
+            "SELECT coalesce(string_agg(concat_ws(' ', pid, backend_type, state, wait_event_type, wait_event,
+                                                  now() - state_change, query), E'\n'), '')
+             FROM pg_stat_activity WHERE datname = '{}'",
+            self.name
         );
-        eventually("nobody is connected", || async {
+        let mut left = String::new();
+        for _ in 0..1_200 {
             let mut connection = options().database("postgres").connect().await.unwrap();
-            let count: i64 = sqlx::query_scalar(&sessions)
+            left = sqlx::query_scalar(&sessions)
                 .fetch_one(&mut connection)
                 .await
                 .unwrap();
-            count == 0
-        })
-        .await;
-        Self::from_template(&other.name).await
+            connection.close().await.unwrap();
+            if left.is_empty() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("still connected:\n{left}");
     }
 
     async fn from_template(template: &str) -> Self {

@@ -4,8 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions, PgPool};
+use sqlx::PgPool;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use vinzy_events::key::KeyRing;
@@ -19,6 +18,7 @@ use crate::commands::idempotency::RequestHasher;
 use crate::commands::products::ProductCodes;
 use crate::commands::validations::ValidationLog;
 use crate::config::{AccessConfig, ServerConfig};
+use crate::database::disconnect;
 use crate::directory::Directory;
 use crate::keys::ServerKeys;
 use crate::keys::server::ServerKeysError;
@@ -37,13 +37,6 @@ pub const DEFAULT_LEDGER: &str = "default";
 pub const SYSTEM_LEDGER: &str = "system";
 /// How long a query waits for its read model.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// A session that holds the ledger's lock and falls silent must not hold it for ever. And plans are made when
-/// tables are new and small, and kept while they grow: none may read a whole table where an index serves.
-const SESSION: [(&str, &str); 2] = [
-    ("idle_in_transaction_session_timeout", "30s"),
-    ("enable_seqscan", "off"),
-];
 
 /// The migrations, as they are in the program.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
@@ -136,20 +129,6 @@ pub enum StartError {
     /// The operating system gives no thread to the ledgers' writers.
     #[error("no thread for the ledgers: {0}")]
     Thread(#[from] std::io::Error),
-}
-
-/// Connections to a database.
-pub async fn connect(options: PgConnectOptions, size: u32) -> sqlx::Result<PgPool> {
-    PgPoolOptions::new()
-        .max_connections(size)
-        .acquire_timeout(Duration::from_secs(5))
-        .connect_with(
-            options
-                .application_name("vinzy")
-                .options(SESSION)
-                .disable_statement_logging(),
-        )
-        .await
 }
 
 /// A tenant's ledger is called `…/t/{slug}`; the server's own lies beside all of them.
@@ -328,6 +307,6 @@ impl App {
         background.stop.send_replace(true);
         while background.tasks.join_next().await.is_some() {}
         background.runner.stop().await;
-        self.pool.close().await;
+        disconnect(&self.pool).await;
     }
 }

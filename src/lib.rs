@@ -7,6 +7,7 @@ pub mod cli;
 pub mod clock;
 pub mod commands;
 pub mod config;
+pub mod database;
 pub mod directory;
 pub mod embedded_postgres;
 pub mod http;

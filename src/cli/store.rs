@@ -8,8 +8,8 @@ use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::app::connect;
 use crate::config::{DatabaseConfig, Secret};
+use crate::database::{connect, disconnect};
 use crate::embedded_postgres::EmbeddedPostgres;
 use crate::privileges;
 
@@ -75,7 +75,7 @@ impl Ground {
 impl Store {
     /// Ends the connections and the private database.
     pub(super) async fn close(self) -> Result<(), Failure> {
-        self.pool.close().await;
+        disconnect(&self.pool).await;
         if let Some(embedded) = self.embedded {
             embedded.stop().await?;
         }

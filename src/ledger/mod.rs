@@ -42,6 +42,7 @@ pub use operation::{
 };
 
 use crate::clock::{Clock, Entropy};
+use crate::database::disconnect;
 use crate::metrics::LedgerMetrics;
 use writer::{Pending, Queued, Writer};
 
@@ -185,7 +186,7 @@ impl Ledgers {
         };
         while tasks.join_next().await.is_some() {}
         if let Some(ground) = ground {
-            ground.pool.close().await;
+            disconnect(&ground.pool).await;
             ground.runtime.shutdown_background();
         }
     }

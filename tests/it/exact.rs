@@ -9,6 +9,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
+use vinzy_engine::database::{connect, disconnect};
 
 use crate::support::client::{Client, try_send};
 use crate::support::database::TestDatabase;
@@ -370,9 +371,9 @@ async fn every_record_sent_three_times_counts_once_through_five_kills() {
         .parse()
         .unwrap();
     assert!(anomalies > 0);
-    let pool = vinzy_engine::app::connect(database.options(), 2).await.unwrap();
+    let pool = connect(database.options(), 2).await.unwrap();
     assert_eq!(check_anomalies(&pool).await, anomalies);
-    pool.close().await;
+    disconnect(&pool).await;
     end(vec![node], database).await;
 }
 

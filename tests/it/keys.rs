@@ -6,8 +6,8 @@ use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use vinzy_engine::app::connect;
 use vinzy_engine::clock::{Clock, Entropy};
+use vinzy_engine::database::{connect, disconnect};
 use vinzy_engine::keys::rewrap::rewrap;
 use vinzy_engine::keys::{MasterKey, MasterKeys, ServerKeys};
 use vinzy_engine::personal_data::DataKey;
@@ -417,7 +417,7 @@ async fn wrapping_anew_can_be_killed_and_goes_on() {
         MasterKey::from_secret(NEW_SECRET).id()
     );
     let done = async || u64::try_from(database.count(&of_new).await).unwrap();
-    pool.close().await;
+    disconnect(&pool).await;
 
     let mut running = on(&url, &settings)
         .args(["keys", "rotate", "master"])
@@ -451,7 +451,7 @@ async fn wrapping_anew_can_be_killed_and_goes_on() {
     for (id, wrapped) in rows {
         assert!(DataKey::unwrap(&masters(&[NEW_SECRET]), "default", id.into(), "k", &wrapped).is_ok());
     }
-    pool.close().await;
+    disconnect(&pool).await;
     database.drop().await;
 }
 
@@ -476,7 +476,7 @@ async fn a_key_that_nothing_opens_is_left_and_told_of() {
         told.contains("3 data keys open with none of the master keys"),
         "{told}"
     );
-    pool.close().await;
+    disconnect(&pool).await;
     database.drop().await;
 }
 

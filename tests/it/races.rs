@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use vinzy_engine::database::{connect, disconnect};
 
 use crate::support::check_everything;
 use crate::support::client::Client;
@@ -95,7 +96,7 @@ async fn hammer(
 
 /// Everything acknowledged is in the ledger, once.
 async fn check_acknowledged(database: &TestDatabase, acknowledged: &Acknowledged) {
-    let pool = vinzy_engine::app::connect(database.options(), 2).await.unwrap();
+    let pool = connect(database.options(), 2).await.unwrap();
     let mut conn = pool.acquire().await.unwrap();
     let mut found: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     let (mut from, mut count) = (0, 0_u64);
@@ -133,7 +134,7 @@ async fn check_acknowledged(database: &TestDatabase, acknowledged: &Acknowledged
     );
     assert_eq!(found["changes"], acknowledged.changes);
     drop(conn);
-    pool.close().await;
+    disconnect(&pool).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

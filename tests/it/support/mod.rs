@@ -9,9 +9,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use vinzy_engine::app::{App, DEFAULT_LEDGER, connect};
+use vinzy_engine::app::{App, DEFAULT_LEDGER};
 use vinzy_engine::clock::{Clock, Entropy};
 use vinzy_engine::config::{AccessConfig, ConnectionConfig, SecretConfig, ServerConfig, ValidationAudit};
+use vinzy_engine::database::{connect, disconnect};
 use vinzy_engine::http;
 use vinzy_engine::processes::anomaly_detection;
 use vinzy_engine::secrets::Secrets;
@@ -264,7 +265,7 @@ pub(crate) async fn check_everything(database: &TestDatabase) {
         }
     }
     check_anomalies(&pool).await;
-    pool.close().await;
+    disconnect(&pool).await;
 }
 
 /// Asks until the answer is good; at most for some seconds.

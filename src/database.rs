@@ -1,0 +1,36 @@
+//! Connections to the database.
+
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{ConnectOptions, PgPool};
+
+/// A session that holds the ledger's lock and falls silent must not hold it for ever. And plans are made when
+/// tables are new and small, and kept while they grow: none may read a whole table where an index serves.
+const SESSION: [(&str, &str); 2] = [
+    ("idle_in_transaction_session_timeout", "30s"),
+    ("enable_seqscan", "off"),
+];
+
+/// Connections to a database.
+pub async fn connect(options: PgConnectOptions, size: u32) -> sqlx::Result<PgPool> {
+    PgPoolOptions::new()
+        .max_connections(size)
+        .acquire_timeout(Duration::from_secs(5))
+        .connect_with(
+            options
+                .application_name("vinzy")
+                .options(SESSION)
+                .disable_statement_logging(),
+        )
+        .await
+}
+
+/// Ends all connections.
+///
+/// A pool closes what is idle, then waits for the rest, and leaves open what comes back to it last; so it is closed
+/// twice.
+pub async fn disconnect(pool: &PgPool) {
+    pool.close().await;
+    pool.close().await;
+}

@@ -12,14 +12,16 @@ use vinzy_events::lease::{JwkSet, LeaseSigner};
 use vinzy_projections::{Behind, Follower, Runner, StoredEvent};
 
 use crate::access::Access;
+use crate::audit::Walks;
 use crate::clock::{Clock, Entropy};
 use crate::commands::customers::AddressHasher;
 use crate::commands::idempotency::RequestHasher;
 use crate::commands::products::ProductCodes;
 use crate::commands::validations::ValidationLog;
 use crate::config::{AccessConfig, ServerConfig};
-use crate::database::disconnect;
+use crate::database::{companion, disconnect};
 use crate::directory::Directory;
+use crate::http::service::metrics::Standings;
 use crate::keys::ServerKeys;
 use crate::keys::server::ServerKeysError;
 use crate::ledger::{CheckpointKeys, Feed, Ledgers, Listener, OpenError, Opening, open};
@@ -38,6 +40,9 @@ pub const SYSTEM_LEDGER: &str = "system";
 /// How long a query waits for its read model.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Connections for what must not wait.
+const VITAL_CONNECTIONS: u32 = 4;
+
 /// The migrations, as they are in the program.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
 
@@ -49,6 +54,10 @@ pub struct App(Arc<Parts>);
 pub struct Parts {
     /// The database.
     pub pool: PgPool,
+    /// The same, for what must not wait for its turn among the requests: who asks, and what other nodes do.
+    pub vital: PgPool,
+    /// Verifications that requests have begun.
+    pub walks: Walks,
     /// The time.
     pub clock: Clock,
     /// Random bytes.
@@ -71,6 +80,8 @@ pub struct Parts {
     pub key_ring: KeyRing,
     /// What is counted and measured.
     pub metrics: Metrics,
+    /// Where the projections stood last.
+    pub standings: Standings,
     /// Known API keys.
     pub access: Arc<Access>,
     /// The tenants with their settings.
@@ -143,6 +154,14 @@ fn opening(prefix: &str, ledger_id: &str) -> Opening {
     }
 }
 
+/// The public keys of leases.
+fn public_keys(secrets: &Secrets) -> JwkSet {
+    let seeds = secrets.signing_seeds.iter();
+    JwkSet {
+        keys: seeds.map(|seed| LeaseSigner::new(*seed).jwk()).collect(),
+    }
+}
+
 /// Wakes the projections of this node when something was committed.
 struct Waker(Follower);
 
@@ -171,6 +190,7 @@ impl App {
 
         let mut runner = Runner::new(pool.clone());
         let directory = Arc::new(Directory::new(pool.clone()));
+        let vital = companion(&pool, VITAL_CONNECTIONS);
         let metrics = Metrics::new();
         let tenants = Arc::new(Tenants::new(config));
         let limits = Arc::new(Limits::new(&config.access));
@@ -199,9 +219,9 @@ impl App {
         let (stop_flush, flush_stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
         let following = Arc::clone(&feed);
-        let pool_to_follow = pool.clone();
-        let access = Arc::new(Access::new(secrets, pool.clone()));
-        let (uses, pool_of_uses) = (Arc::clone(&access), pool.clone());
+        let pool_to_follow = vital.clone();
+        let access = Arc::new(Access::new(secrets, vital.clone()));
+        let (uses, pool_of_uses) = (Arc::clone(&access), vital.clone());
         let uses_stopped = stop.subscribe();
         tasks.spawn(async move { uses.uses.run(pool_of_uses, uses_stopped).await });
         let (sweeping, sweep_stopped) = (Arc::clone(&limits), stop.subscribe());
@@ -231,18 +251,13 @@ impl App {
             product_codes: ProductCodes::default(),
             key_ring: secrets.key_ring.clone(),
             metrics,
+            standings: Standings::default(),
             access,
             tenants,
             limits,
             access_config: config.access.clone(),
             checkpoint_keys,
-            jwks: JwkSet {
-                keys: secrets
-                    .signing_seeds
-                    .iter()
-                    .map(|seed| LeaseSigner::new(*seed).jwk())
-                    .collect(),
-            },
+            jwks: public_keys(secrets),
             default_ledger: DEFAULT_LEDGER.into(),
             system_ledger: SYSTEM_LEDGER.into(),
             ledger_origin: config.ledger_origin.clone(),
@@ -256,6 +271,8 @@ impl App {
                 stop_flush,
             })),
             pool,
+            vital,
+            walks: Walks::default(),
             clock,
             entropy,
             ledgers,
@@ -307,6 +324,7 @@ impl App {
         background.stop.send_replace(true);
         while background.tasks.join_next().await.is_some() {}
         background.runner.stop().await;
+        disconnect(&self.vital).await;
         disconnect(&self.pool).await;
     }
 }

@@ -1,6 +1,7 @@
 //! The audit trail, its verification, and signed checkpoints, for whoever asks.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use sqlx::PgPool;
 use vinzy_events::LicenseId;
@@ -73,4 +74,53 @@ pub async fn ledgers(pool: &PgPool) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar!("SELECT ledger_id FROM ledgers ORDER BY ledger_id")
         .fetch_all(pool)
         .await
+}
+
+/// Walks over whole ledgers and histories at a time, on this node: each reads for long, and others want to read, too.
+const WALKS: usize = 2;
+
+/// The walks that requests have begun.
+#[derive(Default)]
+pub struct Walks(Arc<Mutex<HashSet<Arc<str>>>>);
+
+/// A walk that goes on until this is dropped.
+pub struct Walk {
+    running: Arc<Mutex<HashSet<Arc<str>>>>,
+    ledger_id: Arc<str>,
+}
+
+impl Walks {
+    /// Begins a walk; `None` while there is one over this ledger, or as many as may be over others.
+    pub fn begin(&self, ledger_id: &Arc<str>) -> Option<Walk> {
+        let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let begins = running.len() < WALKS && running.insert(Arc::clone(ledger_id));
+        begins.then(|| Walk {
+            running: Arc::clone(&self.0),
+            ledger_id: Arc::clone(ledger_id),
+        })
+    }
+}
+
+impl Drop for Walk {
+    fn drop(&mut self) {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.remove(&self.ledger_id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_one_walk_per_ledger_and_few_in_all() {
+        let walks = Walks::default();
+        let ledgers: Vec<Arc<str>> = ["a", "b", "c"].map(Arc::from).into();
+        let first = walks.begin(&ledgers[0]);
+        assert!(first.is_some() && walks.begin(&ledgers[0]).is_none());
+        let second = walks.begin(&ledgers[1]);
+        assert!(second.is_some() && walks.begin(&ledgers[2]).is_none());
+        drop(first);
+        assert!(walks.begin(&ledgers[2]).is_some());
+    }
 }

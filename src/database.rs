@@ -26,6 +26,14 @@ pub async fn connect(options: PgConnectOptions, size: u32) -> sqlx::Result<PgPoo
         .await
 }
 
+/// Further connections to the same database, made when they are wanted.
+pub fn companion(pool: &PgPool, size: u32) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(size)
+        .acquire_timeout(pool.options().get_acquire_timeout())
+        .connect_lazy_with(pool.connect_options().as_ref().clone())
+}
+
 /// Ends all connections.
 ///
 /// A pool closes what is idle, then waits for the rest, and leaves open what comes back to it last; so it is closed

@@ -1,7 +1,7 @@
 //! What this node knows of the tenants: whether they are open, and their settings, by ledger. Follows the server's
 //! own ledger: this node's changes are known before their callers hear of them, other nodes' within a second.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::num::NonZeroU32;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -31,13 +31,29 @@ pub struct Profile {
     pub hmac_key_version: Option<u8>,
     /// Changes whenever the settings do.
     pub version: u64,
-    bucket: Option<Bucket>,
+    /// Of its API keys, and of its license keys.
+    buckets: Option<[Bucket; 2]>,
+}
+
+/// Who asks on a tenant's behalf. What license keys ask never keeps the vendor out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asking {
+    /// The vendor.
+    ApiKey,
+    /// An application in the field.
+    LicenseKey,
 }
 
 impl Profile {
     /// Counts one request of the tenant's.
-    pub fn take(&self) -> Result<(), Limited> {
-        self.bucket.as_ref().map_or(Ok(()), Bucket::take)
+    pub fn take(&self, asking: Asking) -> Result<(), Limited> {
+        let Some([api_keys, license_keys]) = &self.buckets else {
+            return Ok(());
+        };
+        match asking {
+            Asking::ApiKey => api_keys.take(),
+            Asking::LicenseKey => license_keys.take(),
+        }
     }
 }
 
@@ -52,6 +68,17 @@ pub struct Tenants {
 struct Known {
     streams: HashMap<String, Versioned<Tenant>>,
     by_ledger: HashMap<String, Arc<Profile>>,
+    /// All origins that some open tenant allows.
+    origins: HashSet<String>,
+}
+
+impl Known {
+    fn gather_origins(&mut self) {
+        let open = self.by_ledger.values().filter(|profile| !profile.closed);
+        self.origins = open
+            .flat_map(|profile| profile.cors_origins.iter().cloned())
+            .collect();
+    }
 }
 
 impl Tenants {
@@ -66,7 +93,7 @@ impl Tenants {
                 cors_origins: vec![],
                 hmac_key_version: None,
                 version: 0,
-                bucket: None,
+                buckets: None,
             }),
             known: RwLock::default(),
         }
@@ -114,10 +141,7 @@ impl Tenants {
     /// Whether any tenant allows calls from a web page's origin.
     pub fn any_allows_origin(&self, origin: &str) -> bool {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        known
-            .by_ledger
-            .values()
-            .any(|profile| !profile.closed && profile.cors_origins.iter().any(|one| one == origin))
+        known.origins.contains(origin)
     }
 
     fn follow(&self, known: &mut Known, event: &StoredEvent) {
@@ -144,10 +168,10 @@ impl Tenants {
                 cors_origins: settings.cors_origins,
                 hmac_key_version: state.hmac_key_version,
                 version: stream.seq,
-                bucket: settings
+                buckets: settings
                     .rate_limit_per_minute
                     .and_then(NonZeroU32::new)
-                    .map(Bucket::per_minute),
+                    .map(|rate| [Bucket::per_minute(rate), Bucket::per_minute(rate)]),
             };
             known
                 .by_ledger
@@ -165,5 +189,6 @@ impl Listener for Tenants {
         for event in events.iter().filter(|event| event.stream_type == STREAM_TYPE) {
             self.follow(&mut known, event);
         }
+        known.gather_origins();
     }
 }

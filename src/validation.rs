@@ -24,7 +24,7 @@ use crate::config::ServerConfig;
 use crate::directory::{Directory, Found, Located};
 use crate::ledger::{Feed, LedgerError};
 use crate::limits::{Limited, Limits};
-use crate::tenants::Tenants;
+use crate::tenants::{Asking, Tenants};
 
 /// How long an answer may be given again while nothing about it changes, in microseconds: signing a lease
 /// is the dearest step.
@@ -162,7 +162,7 @@ impl Validator {
             return Ok(false);
         }
         self.limits.key(license_id.as_uuid())?;
-        tenant.take()?;
+        tenant.take(Asking::LicenseKey)?;
         Ok(true)
     }
 

@@ -18,6 +18,10 @@ const EXACT: u64 = 1 << 53;
 /// stands some levels deeper in events, snapshots and answers.
 pub const MAX_DEPTH: u32 = 64;
 
+/// How many values a text may hold, those within arrays and objects included: each costs far more memory than its
+/// text.
+pub const MAX_VALUES: u32 = 50_000;
+
 /// How keys begin that `serde_json` takes for its own.
 const RESERVED: &str = "$serde_json::private::";
 
@@ -50,6 +54,9 @@ pub enum JsonError {
     /// Arrays and objects stand too deep within each other.
     #[error("arrays and objects are nested deeper than {MAX_DEPTH}")]
     TooDeep,
+    /// It holds more values than anybody needs.
+    #[error("there are more than {MAX_VALUES} values")]
+    TooManyValues,
     /// A string or key that `serde_json` gives a meaning of its own: where it stands as a key, what is read back
     /// is something else than was written.
     #[error("text that begins with {RESERVED} is reserved")]
@@ -61,10 +68,11 @@ pub enum JsonError {
 
 /// Parses JSON strictly and normalises it.
 pub fn parse_strict(bytes: &[u8]) -> Result<Value, JsonError> {
-    let mut refused = None;
+    let (mut refused, mut values) = (None, 0);
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let parsed = Strict {
         refused: &mut refused,
+        values: &mut values,
         depth: 0,
     }
     .deserialize(&mut deserializer)
@@ -243,6 +251,8 @@ pub(crate) fn normalised_double(double: f64) -> Option<Number> {
 /// because serde's errors are text.
 struct Strict<'a> {
     refused: &'a mut Option<JsonError>,
+    /// How many values there were so far.
+    values: &'a mut u32,
     /// How many arrays and objects this stands in.
     depth: u32,
 }
@@ -251,6 +261,7 @@ impl Strict<'_> {
     fn within(&mut self) -> Strict<'_> {
         Strict {
             refused: &mut *self.refused,
+            values: &mut *self.values,
             depth: self.depth + 1,
         }
     }
@@ -277,6 +288,10 @@ impl<'de> DeserializeSeed<'de> for Strict<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        *self.values += 1;
+        if *self.values > MAX_VALUES {
+            return Err(self.refuse(JsonError::TooManyValues));
+        }
         deserializer.deserialize_any(self)
     }
 }
@@ -445,6 +460,16 @@ mod tests {
         let value = parsed(r#"{"€":1,"\r":2,"\ufb33":3,"1":4,"😀":5,"\u0080":6,"ö":7}"#);
         let sorted = "{\"\\r\":2,\"1\":4,\"\u{80}\":6,\"ö\":7,\"€\":1,\"😀\":5,\"\u{fb33}\":3}";
         assert_eq!(text(&value), sorted);
+    }
+
+    #[test]
+    fn many_values_are_too_many() {
+        let many = |count: usize| format!("[{}0]", "0,".repeat(count - 2));
+        assert!(parse_strict(many(50_000).as_bytes()).is_ok());
+        assert_eq!(
+            parse_strict(many(50_001).as_bytes()),
+            Err(JsonError::TooManyValues)
+        );
     }
 
     #[test]

@@ -75,7 +75,7 @@ impl Access {
         }
     }
 
-    /// Whether only the addresses of admins may call it.
+    /// Whether only the addresses of admins may call it; of a ledger that is not public its handler sees to that.
     pub const fn is_for_admins(self) -> bool {
         !matches!(self, Self::Probe | Self::Open | Self::Ledger(_))
     }

@@ -86,6 +86,26 @@ impl Fields {
         self.bounded(name, text, &length)
     }
 
+    /// As [`Fields::text`], for what people and logs read as a name: without characters that control how it is shown.
+    pub fn name(&mut self, name: &str, length: RangeInclusive<usize>) -> Option<String> {
+        let text = self.text(name, length)?;
+        self.showable(name, text)
+    }
+
+    /// As [`Fields::name`], which may be left out.
+    pub fn optional_name(&mut self, name: &str, length: RangeInclusive<usize>) -> Option<String> {
+        let text = self.optional_text(name, length)?;
+        self.showable(name, text)
+    }
+
+    fn showable(&mut self, name: &str, text: String) -> Option<String> {
+        let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if text.chars().any(|c| c.is_control() || turns(c)) {
+            return self.refuse(name, "must not hold control characters");
+        }
+        Some(text)
+    }
+
     /// Text with so many characters, which may be left out.
     pub fn optional_text(&mut self, name: &str, length: RangeInclusive<usize>) -> Option<String> {
         let text = self.optional::<String>(name)?;
@@ -340,6 +360,7 @@ fn json_problem(error: JsonError) -> Problem {
         JsonError::Syntax { .. } => Problem::bad_request("MALFORMED_JSON", format!("{error}.")),
         JsonError::DuplicateKey { key } => Problem::field(&key, "stands there twice"),
         JsonError::InexactInteger { .. }
+        | JsonError::TooManyValues
         | JsonError::TooDeep
         | JsonError::NulCharacter
         | JsonError::ReservedText => Problem::field("body", format!("cannot be accepted: {error}")),

@@ -10,7 +10,7 @@ use vinzy_events::access::Scope;
 use vinzy_events::ledger::Actor;
 
 use super::access::{Access, Route};
-use super::client::is_foreign;
+use super::client::{Client, is_foreign};
 use super::cors::Served;
 use super::problem::Problem;
 use super::shell::RequestId;
@@ -20,6 +20,7 @@ use crate::app::App;
 use crate::commands::{Context, Order, ReceiptSlot};
 use crate::directory::Located;
 use crate::limits::Limited;
+use crate::tenants::Asking;
 
 /// The header that makes a request safe to repeat.
 pub(super) const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -129,8 +130,8 @@ pub(super) fn allowed(key: &Key, scopes: &[Scope], app: &App) -> Result<Arc<str>
 pub struct Known {
     /// Whose key it is.
     pub principal: Principal,
-    /// The session that stands for the key, with its token.
-    pub session: Option<(String, Session)>,
+    /// The session that stands for the key.
+    pub session: Option<Session>,
 }
 
 impl Known {
@@ -186,16 +187,17 @@ fn admit(principal: &Principal, parts: &Parts, app: &App) -> Result<(), Limited>
     if let Some(served) = parts.extensions.get::<Served>() {
         served.is(ledger_id);
     }
-    app.tenants.of(ledger_id).take()?;
-    app.limits.key(principal.bucket())
+    // A key that asks too much by itself takes nothing from the tenant's others.
+    app.limits.key(principal.bucket())?;
+    app.tenants.of(ledger_id).take(Asking::ApiKey)
 }
 
 async fn by_cookie(parts: &Parts, app: &App) -> Result<Option<Known>, Problem> {
-    let Some(token) = session_token(&parts.headers) else {
+    let Some(token) = session_token(&parts.headers, parts.extensions.get()) else {
         return Ok(None);
     };
     let now = app.clock.now();
-    let Some(session) = sessions::find(&app.pool, token, now).await? else {
+    let Some(session) = sessions::find(&app.vital, &token, now).await? else {
         return Err(unauthorized("The session has ended: log in again."));
     };
     // Browsers send cookies along with what other pages make them ask.
@@ -207,20 +209,22 @@ async fn by_cookie(parts: &Parts, app: &App) -> Result<Option<Known>, Problem> {
         principal.ok_or_else(|| unauthorized("The API key of this session opens nothing any more."))?;
     Ok(Some(Known {
         principal,
-        session: Some((token.to_owned(), session)),
+        session: Some(session),
     }))
 }
 
-/// The token in a session's cookie.
-pub(super) fn session_token(headers: &HeaderMap) -> Option<&str> {
+/// The token in a session's cookie. Over an encrypted connection only the cookie counts that nobody else can set.
+pub(super) fn session_token(headers: &HeaderMap, client: Option<&Client>) -> Option<String> {
+    let encrypted = client.is_some_and(|client| client.encrypted);
+    let own = if encrypted { SECURE_COOKIE } else { PLAIN_COOKIE };
     let cookies = headers.get_all(header::COOKIE).into_iter();
     let mut pairs = cookies
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(';'))
         .filter_map(|pair| pair.trim().split_once('='));
     pairs
-        .find(|(name, _)| [SECURE_COOKIE, PLAIN_COOKIE].contains(name))
-        .map(|(_, token)| token)
+        .find(|(name, _)| *name == own)
+        .map(|(_, token)| token.to_owned())
 }
 
 /// Whoever calls with a license key in the body: the ledger is known once the license is found.

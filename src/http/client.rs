@@ -1,7 +1,7 @@
 //! From where a request comes: the client's address behind trusted proxies, whether it is encrypted all the way, and
 //! whether another web page made a browser send it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use axum::http::request::Parts;
 use axum::http::uri::Authority;
@@ -32,22 +32,19 @@ impl Client {
             };
         }
         let forwarded = headers.get_all("x-forwarded-for").into_iter();
-        let hops: Vec<&str> = forwarded
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','))
+        let hops: Vec<&[u8]> = forwarded
+            .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
             .collect();
         let mut address = direct;
         for hop in hops.into_iter().rev() {
-            // What cannot be read was not written by a proxy of ours, nor was what stands before it.
-            let Some(hop) = address_of(hop.trim()) else { break };
-            address = hop;
-            if !is_trusted(&hop) {
+            // A proxy of ours names somebody whom we cannot make out: that is not the proxy itself.
+            address = address_of(hop).unwrap_or(UNKNOWN);
+            if !is_trusted(&address) {
                 break;
             }
         }
-        let proto = headers
-            .get("x-forwarded-proto")
-            .and_then(|value| value.to_str().ok());
+        let proto = headers.get_all("x-forwarded-proto").into_iter().next_back();
+        let proto = proto.and_then(|value| value.to_str().ok());
         let proto = proto.and_then(|value| value.rsplit(',').next()).map(str::trim);
         Self {
             address,
@@ -56,9 +53,14 @@ impl Client {
     }
 }
 
-/// An address, of which some proxies write the port, too.
-fn address_of(text: &str) -> Option<IpAddr> {
-    let address = text.parse::<IpAddr>().ok().or_else(|| {
+/// A client whose address cannot be made out. It is on no list of addresses that are let in.
+const UNKNOWN: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+
+/// An address, of which some proxies write the port, too, and some write the brackets of IPv6 without it.
+fn address_of(text: &[u8]) -> Option<IpAddr> {
+    let text = str::from_utf8(text).ok()?.trim();
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
+    let address = bare.unwrap_or(text).parse::<IpAddr>().ok().or_else(|| {
         let socket = text.parse::<std::net::SocketAddr>().ok();
         socket.map(|socket| socket.ip())
     });
@@ -94,7 +96,10 @@ mod tests {
     fn client(peer: &str, forwarded: &[&str], proto: Option<&str>) -> (String, bool) {
         let mut headers = HeaderMap::new();
         for value in forwarded {
-            headers.append("x-forwarded-for", HeaderValue::from_str(value).unwrap());
+            headers.append(
+                "x-forwarded-for",
+                HeaderValue::from_bytes(value.as_bytes()).unwrap(),
+            );
         }
         if let Some(proto) = proto {
             headers.insert("x-forwarded-proto", HeaderValue::from_str(proto).unwrap());
@@ -123,8 +128,11 @@ mod tests {
             (vec!["203.0.113.9, 10.9.9.9"], "203.0.113.9"),
             (vec!["1.1.1.1", "203.0.113.9:4711"], "203.0.113.9"),
             (vec!["[2001:db8::1]:4711"], "2001:db8::1"),
-            (vec!["1.1.1.1, nonsense, 10.9.9.9"], "10.9.9.9"),
-            (vec!["nonsense"], "10.0.0.1"),
+            (vec!["[2001:db8::1]"], "2001:db8::1"),
+            (vec!["1.1.1.1, nonsense, 10.9.9.9"], "0.0.0.0"),
+            (vec!["nonsense"], "0.0.0.0"),
+            (vec!["\u{ff}, 203.0.113.9"], "203.0.113.9"),
+            (vec![""], "0.0.0.0"),
         ] {
             let got = client(proxy, &forwarded, Some("https"));
             assert_eq!(got, (expected.into(), true), "{forwarded:?}");

@@ -14,7 +14,8 @@ const REQUEST_HEADERS: HeaderValue =
 const RESPONSE_HEADERS: HeaderValue = HeaderValue::from_static(
     "link, retry-after, x-request-id, x-total-count, x-vinzy-event-hash, x-vinzy-ledger-position",
 );
-const VARY: HeaderValue = HeaderValue::from_static("origin");
+/// Answers to pages differ by their origin.
+pub const VARY: HeaderValue = HeaderValue::from_static("origin");
 /// How long a browser need not ask again, in seconds.
 const MAX_AGE: u32 = 600;
 
@@ -62,7 +63,6 @@ impl FromPage {
 
     /// Lets the page see the answer, if it may.
     pub fn finish(&self, headers: &mut HeaderMap, app: &App) {
-        headers.append(header::VARY, VARY);
         if self.is_allowed(app) {
             headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, self.origin.clone());
             headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, RESPONSE_HEADERS);

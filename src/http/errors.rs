@@ -49,7 +49,13 @@ impl From<CommandError> for Problem {
                 "This API key was made before under the same Idempotency-Key, and the server's keys have changed \
                  since: its secret can no longer be shown.",
             ),
-            CommandError::NoSuchHmacKey(_) | CommandError::Open(_) => Self::internal(&error),
+            CommandError::NoSuchHmacKey(version) => Self::conflict(
+                "HMAC_KEY_MISSING",
+                format!(
+                    "The tenant's license keys are signed with HMAC key {version}, which the server does not have."
+                ),
+            ),
+            CommandError::Open(_) => Self::internal(&error),
             CommandError::License(LicenseError::ExpiryNotInFuture { .. })
             | CommandError::ApiKey(ApiKeyError::ExpiryNotInFuture) => {
                 Self::field("expires_at", "must lie in the future")

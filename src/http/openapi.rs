@@ -1,9 +1,10 @@
 //! The `OpenAPI` document, made from the handlers, and the page that shows it.
 
+use axum::Router;
+use axum::body::Bytes;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Json, Router};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{Content, OpenApi as Description, Ref, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
@@ -87,9 +88,11 @@ pub(super) fn with_problems(mut document: Description) -> Description {
 
 /// `/openapi.json`, and `/docs` to read it.
 pub(super) fn documents(description: Description) -> Router<App> {
-    let json = Json(description);
+    // Written once: it is long.
+    let json = Bytes::from(serde_json::to_vec(&description).expect("a description has string keys"));
+    let answer = move || std::future::ready(([(header::CONTENT_TYPE, "application/json")], json.clone()));
     Router::new()
-        .route("/openapi.json", get(move || std::future::ready(json.clone())))
+        .route("/openapi.json", get(answer))
         .route("/docs", get(page))
         .route("/docs/problems", get(problems_page))
         .route("/docs/docs.js", get(script))

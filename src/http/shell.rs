@@ -15,9 +15,9 @@ use tracing::Instrument;
 use tracing::field::Empty;
 use vinzy_events::id::uuid_v7;
 
-use super::access::{Route, RouteTable};
+use super::access::{Access, Route, RouteTable};
 use super::client::Client;
-use super::cors::{FromPage, Served};
+use super::cors::{FromPage, Served, VARY};
 use super::gate::{self, Room};
 use super::problem::Problem;
 use super::server::Peer;
@@ -128,12 +128,17 @@ pub async fn surround(State(shell): State<Shell>, mut request: Request, next: Ne
         tracing::info_span!("request", id = id.as_str(), method = %method, route = name, status = Empty);
     telemetry::continue_trace(&span, request.headers());
     let answer = async {
+        // What leads nowhere costs as much as what stands open.
+        let access = route.map_or(Access::Open, |route| route.access);
+        if let Err(problem) = gate::admit(app, client, access, request.headers()) {
+            return problem.into_response();
+        }
         if let Some(page) = &page
             && let Some(answer) = page.preflight(&method, request.headers(), app)
         {
             return answer;
         }
-        match gate::pass(app, &shell.0.room, client, route, request).await {
+        match gate::make_room(&shell.0.room, client, route, request).await {
             Ok((request, _taken)) => next.run(request).await,
             Err(problem) => problem.into_response(),
         }
@@ -157,6 +162,7 @@ pub async fn surround(State(shell): State<Shell>, mut request: Request, next: Ne
     if response.status().is_success() {
         show(&receipt, response.headers_mut());
     }
+    response.headers_mut().append(header::VARY, VARY);
     if let Some(page) = &page {
         page.finish(response.headers_mut(), app);
     }

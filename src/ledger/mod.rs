@@ -19,7 +19,6 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sqlx::PgPool;
-use sqlx::postgres::PgPoolOptions;
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -42,9 +41,9 @@ pub use operation::{
 };
 
 use crate::clock::{Clock, Entropy};
-use crate::database::disconnect;
+use crate::database::{companion, disconnect};
 use crate::metrics::LedgerMetrics;
-use writer::{Pending, Queued, Writer};
+use writer::{Connections, Pending, Queued, Writer};
 
 /// Operations that may wait per ledger before callers wait for room.
 const QUEUE: usize = 4_096;
@@ -82,7 +81,7 @@ struct Writers {
 /// must not wait for its turn among the requests.
 struct Ground {
     runtime: Runtime,
-    pool: PgPool,
+    connections: Connections,
 }
 
 impl Ground {
@@ -96,12 +95,10 @@ impl Ground {
         let pool = {
             // The pool's tasks and sockets belong to the thread that works with them.
             let _entered = runtime.enter();
-            PgPoolOptions::new()
-                .max_connections((readers.options().get_max_connections() / 4).max(2))
-                .acquire_timeout(readers.options().get_acquire_timeout())
-                .connect_lazy_with(readers.connect_options().as_ref().clone())
+            companion(readers, (readers.options().get_max_connections() / 4).max(2))
         };
-        Ok(Self { runtime, pool })
+        let connections = Connections::new(pool);
+        Ok(Self { runtime, connections })
     }
 }
 
@@ -186,7 +183,7 @@ impl Ledgers {
         };
         while tasks.join_next().await.is_some() {}
         if let Some(ground) = ground {
-            disconnect(&ground.pool).await;
+            disconnect(&ground.connections.pool).await;
             ground.runtime.shutdown_background();
         }
     }
@@ -206,7 +203,7 @@ impl Ledgers {
         }
         let (sender, receiver) = mpsc::channel(QUEUE);
         let writer = Writer::new(
-            ground.pool.clone(),
+            ground.connections.clone(),
             ledger_id.to_owned(),
             Arc::clone(&self.feed),
             self.metrics.clone(),

@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use futures::FutureExt;
@@ -106,9 +107,38 @@ impl<O: Operation> Pending<O> {
     }
 }
 
+/// The connections of all writers of this node.
+#[derive(Clone)]
+pub(super) struct Connections {
+    pub(super) pool: PgPool,
+    /// Writers that wait for one.
+    waiting: Arc<AtomicUsize>,
+}
+
+impl Connections {
+    pub(super) fn new(pool: PgPool) -> Self {
+        Self {
+            pool,
+            waiting: Arc::default(),
+        }
+    }
+
+    async fn get(&self) -> sqlx::Result<PoolConnection<Postgres>> {
+        self.waiting.fetch_add(1, Relaxed);
+        let connection = self.pool.acquire().await;
+        self.waiting.fetch_sub(1, Relaxed);
+        connection
+    }
+
+    /// Whether others would wait on if this writer kept its connection.
+    fn are_wanted(&self) -> bool {
+        self.waiting.load(Relaxed) > 0
+    }
+}
+
 /// What a writer works with.
 pub(super) struct Writer {
-    pub(super) pool: PgPool,
+    connections: Connections,
     pub(super) ledger_id: String,
     pub(super) store: Arc<StreamStore>,
     pub(super) feed: Arc<Feed>,
@@ -126,17 +156,17 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn new(
-        pool: PgPool,
+        connections: Connections,
         ledger_id: String,
         feed: Arc<Feed>,
         metrics: LedgerMetrics,
         clock: Clock,
         entropy: Entropy,
     ) -> Self {
-        let store = Arc::new(StreamStore::new(pool.clone(), &ledger_id));
+        let store = Arc::new(StreamStore::new(connections.pool.clone(), &ledger_id));
         let cache = StreamCache::new(CACHED_STREAMS);
         Self {
-            pool,
+            connections,
             ledger_id,
             store,
             feed,
@@ -205,7 +235,7 @@ impl Writer {
         self.prefetch(needs).await?;
         let mut connection = match self.connection.take() {
             Some(kept) => kept,
-            None => self.pool.acquire().await.map_err(unavailable)?,
+            None => self.connections.get().await.map_err(unavailable)?,
         };
         let done = match self.head.take() {
             Some(head) => self.write_at(head, &mut connection, queued, needs).await?,
@@ -215,7 +245,8 @@ impl Writer {
             self.prefetch(needs).await?;
             self.write_locked(&mut connection, queued, needs).await?;
         }
-        self.connection = Some(connection);
+        // There are fewer connections than ledgers: whoever has more to write waits for its turn, too.
+        self.connection = (!self.connections.are_wanted()).then_some(connection);
         Ok(())
     }
 

@@ -109,14 +109,9 @@ async fn a_tenant_has_its_rate_and_others_do_not_feel_it() {
     let change = json!({"config_overrides": {"rate_limit_per_minute": 5}});
     app.operator().patch(&path, &change).await.expect(200);
     let body = json!({"key": license["key"]});
-    for _ in 0..3 {
-        app.client.ask("/validate", &body).await.expect(200);
-    }
-    passes(2, || client.authorized(Method::GET, "/products")).await;
-    app.client
-        .ask("/validate", &body)
-        .await
-        .expect_problem(429, "RATE_LIMITED");
+    passes(5, || app.client.request(Method::POST, "/validate").json(&body)).await;
+    // What applications ask does not keep the vendor out.
+    passes(5, || client.authorized(Method::GET, "/products")).await;
     app.client.get("/products").await.expect(200);
     let free = json!({"config_overrides": {}});
     app.operator().patch(&path, &free).await.expect(200);
@@ -144,12 +139,70 @@ async fn only_listed_addresses_are_let_in() {
         ("/products", "10.1.0.1", 200),
         ("/metrics", "10.2.0.1", 403),
         ("/metrics", "10.1.0.1", 200),
+        ("/t/default/checkpoint", "10.2.0.1", 403),
+        ("/t/default/checkpoint", "10.1.0.1", 200),
+        ("/products", "nonsense", 403),
         ("/nowhere", "192.0.2.1", 403),
         ("/docs", "192.0.2.1", 403),
     ] {
         let answer = send(from(path, address)).await;
         assert_eq!(answer.status, status, "{path} from {address}");
     }
+    app.finish().await;
+}
+
+/// Also what browsers ask before they ask.
+#[tokio::test]
+async fn preflights_pass_the_gate_like_everything_else() {
+    let app = start(|access| {
+        rates(access);
+        access.rate_limit_public_per_minute = 2;
+        access.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()];
+        access.ip_allowlist = vec!["10.0.0.0/8".parse().unwrap(), "127.0.0.1/32".parse().unwrap()];
+    })
+    .await;
+    let preflight = |address: &str| {
+        app.client
+            .request(Method::OPTIONS, "/validate")
+            .header("Access-Control-Request-Method", "POST")
+            .header("Origin", "https://evil.example")
+            .header("X-Forwarded-For", address.to_owned())
+    };
+    send(preflight("192.0.2.1"))
+        .await
+        .expect_problem(403, "FORBIDDEN");
+    passes(2, || preflight("10.0.0.1")).await;
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn one_client_cannot_take_all_room_for_large_bodies() {
+    let app = start(|_| ()).await;
+    let license = app.license().await;
+    let address = app.client.base.strip_prefix("http://").unwrap().to_owned();
+    let mut held = vec![];
+    for _ in 0..10 {
+        let mut stream = TcpStream::connect(&address).await.unwrap();
+        let head = "POST /usage/batch HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1048576\r\n\r\n";
+        stream.write_all(head.as_bytes()).await.unwrap();
+        // Those beyond the client's share are answered before they have sent it all.
+        let _ = stream.write_all(&vec![b' '; 1_048_575]).await;
+        held.push(stream);
+    }
+    let mut last = held.pop().unwrap();
+    let mut answer = vec![0; 4096];
+    let read = tokio::time::timeout(Duration::from_secs(10), last.read(&mut answer))
+        .await
+        .unwrap()
+        .unwrap();
+    let answer = String::from_utf8_lossy(&answer[..read]);
+    assert!(
+        answer.starts_with("HTTP/1.1 503") && answer.contains("OVERLOADED"),
+        "{answer}"
+    );
+    // Small ones have room of their own.
+    assert_eq!(app.client.validate(&license["key"]).await["valid"], true);
+    drop(held);
     app.finish().await;
 }
 

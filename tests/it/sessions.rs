@@ -57,6 +57,19 @@ async fn a_session_may_do_what_its_key_may_until_it_is_ended() {
     send(with(Method::GET, "/session"))
         .await
         .expect_problem(401, "UNAUTHORIZED");
+    // Again there is nothing to end. With an API key beside it, it is the cookie's session that ends.
+    send(with(Method::DELETE, "/session")).await.expect(204);
+    let cookie = self::cookie(&log_in(&app, ADMIN_KEY).await);
+    let both = app
+        .client
+        .authorized(Method::DELETE, "/session")
+        .header("Cookie", &cookie);
+    send(both).await.expect(204);
+    let get = app
+        .client
+        .request(Method::GET, "/session")
+        .header("Cookie", &cookie);
+    send(get).await.expect_problem(401, "UNAUTHORIZED");
     app.finish().await;
 }
 
@@ -196,11 +209,35 @@ async fn behind_a_trusted_proxy_with_tls_the_cookie_is_for_encrypted_connections
     );
     assert!(answer.header("strict-transport-security").starts_with("max-age="));
     let cookie = cookie(&answer);
-    let get = app
-        .client
-        .request(Method::GET, "/session")
-        .header("Cookie", cookie);
-    send(get).await.expect(200);
+    let get = |cookie: &str, proto: &str| {
+        app.client
+            .request(Method::GET, "/session")
+            .header("Cookie", cookie.to_owned())
+            .header("X-Forwarded-Proto", proto.to_owned())
+    };
+    send(get(&cookie, "https")).await.expect(200);
+    // The other cookie can be set by whoever shares the domain, so here it counts for nothing.
+    let plain = cookie.replace("__Host-", "");
+    send(get(&plain, "https"))
+        .await
+        .expect_problem(401, "UNAUTHORIZED");
+    send(get(&format!("vinzy_session=x; {cookie}"), "https"))
+        .await
+        .expect(200);
+    send(get(&cookie, "http"))
+        .await
+        .expect_problem(401, "UNAUTHORIZED");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_session_ends_no_later_than_its_key() {
+    let app = TestApp::start().await;
+    let soon = json!({"name": "soon", "scopes": ["read"], "expires_at": "2026-03-01T12:01:00Z"});
+    let key = app.client.post("/api-keys", &soon).await.expect(201);
+    let answer = log_in(&app, key["api_key"].as_str().unwrap()).await;
+    assert!(answer.header("set-cookie").contains("Max-Age=60;"));
+    assert_eq!(answer.expect(201)["expires_at"], "2026-03-01T12:01:00.000000Z");
     app.finish().await;
 }
 

@@ -1,5 +1,7 @@
 //! Tenants: a ledger and a world each.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
 use crate::support::client::{Answer, send};
@@ -308,5 +310,61 @@ async fn tenants_outlive_a_restart_with_their_settings() {
         .request(reqwest::Method::GET, "/products")
         .bearer_auth(tenant["api_key"].as_str().unwrap());
     send(bearer).await.expect(200);
+    app.finish().await;
+}
+
+/// There are fewer connections for writing than tenants who write.
+#[tokio::test]
+async fn tenants_who_write_steadily_keep_no_other_waiting() {
+    let app = TestApp::start().await;
+    let mut writing = vec![];
+    for number in 0..6 {
+        let (_, client) = app.tenant(&format!("tenant-{number}")).await;
+        writing.push(tokio::spawn(async move {
+            let (begun, mut written) = (Instant::now(), 0);
+            while begun.elapsed() < Duration::from_secs(8) {
+                client.customer(&format!("jane{written}@example.com")).await;
+                written += 1;
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            written
+        }));
+    }
+    for tenant in writing {
+        assert!(tenant.await.unwrap() > 1);
+    }
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_ledger_is_verified_once_at_a_time() {
+    let app = TestApp::start().await;
+    let license = app.license().await;
+    let walk = app.app.walks.begin(&app.app.default_ledger).unwrap();
+    let audit = format!("/audit/{}/verify", license["id"].as_str().unwrap());
+    for path in ["/ledger/verify", &audit] {
+        let busy = app.client.get(path).await;
+        assert_eq!(busy.header("retry-after"), "5");
+        busy.expect_problem(503, "VERIFICATION_BUSY");
+    }
+    drop(walk);
+    app.client.get("/ledger/verify").await.expect(200);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn names_hold_nothing_that_controls_how_they_are_shown() {
+    let app = TestApp::start().await;
+    for name in ["a\nb", "a\u{202e}b", "\u{7}"] {
+        let body = json!({"name": name, "slug": "x", "scopes": ["read"]});
+        app.client
+            .post("/api-keys", &body)
+            .await
+            .expect_problem(422, "VALIDATION_ERROR");
+        app.operator()
+            .post("/tenants", &body)
+            .await
+            .expect_problem(422, "VALIDATION_ERROR");
+    }
     app.finish().await;
 }

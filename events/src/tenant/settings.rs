@@ -15,7 +15,8 @@ const MAX_ORIGINS: usize = 100;
 pub struct TenantSettings {
     /// How long a lease holds, in seconds.
     pub lease_ttl: Option<u32>,
-    /// Requests per minute and node, of all its keys together; `None` is without limit of its own.
+    /// Requests per minute and node, of all its API keys together, and as many of all its license keys; `None` is without
+    /// limit of its own.
     pub rate_limit_per_minute: Option<u32>,
     /// Whether anyone may read its ledger's checkpoints and proofs.
     pub ledger_public: Option<bool>,

@@ -50,7 +50,8 @@ pub struct CreateTenant {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(maximum = 31))]
     pub hmac_key_version: Option<u8>,
-    /// `lease_ttl` (seconds), `rate_limit_per_minute` (requests of all its keys together, per node), `ledger_public`
+    /// `lease_ttl` (seconds), `rate_limit_per_minute` (requests of all its API keys together, and as many
+    /// of all its license keys, per node), `ledger_public`
     /// (true or false), `cors_origins` (array of origins). Other names are the operator's own data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]

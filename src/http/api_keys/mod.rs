@@ -46,7 +46,7 @@ impl Field for Scopes {
 
 impl FromFields for NewApiKey {
     fn from_fields(fields: &mut Fields) -> Option<Self> {
-        let name = fields.text("name", NAME);
+        let name = fields.name("name", NAME);
         let scopes = fields.required::<Scopes>("scopes");
         let expires_at = fields.optional("expires_at");
         Some(Self {

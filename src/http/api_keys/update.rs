@@ -44,7 +44,7 @@ pub async fn handle(
 impl FromFields for UpdateApiKey {
     fn from_fields(fields: &mut Fields) -> Option<Self> {
         Some(Self {
-            name: fields.optional_text("name", super::NAME),
+            name: fields.optional_name("name", super::NAME),
             scopes: fields.optional::<Scopes>("scopes").map(|scopes| scopes.0),
             expires_at: fields.nullable("expires_at"),
         })

@@ -21,6 +21,7 @@ pub async fn handle(
     caller: Caller,
     State(app): State<App>,
 ) -> Result<Json<wire::LedgerVerification>, Problem> {
+    let _walk = super::walk(&app, &caller)?;
     let mut report = audit::verify_ledger(&app.pool, &caller.ledger_id, |_, _| ()).await?;
     let mut checkpoint = None;
     if report.damage.is_none() {

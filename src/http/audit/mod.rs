@@ -9,7 +9,10 @@ use vinzy_events::LicenseId;
 use vinzy_events::ledger::{Hash, LeafError};
 use vinzy_projections::StoredEvent;
 
-use crate::audit::Damage;
+use super::caller::Caller;
+use super::problem::Problem;
+use crate::app::App;
+use crate::audit::{Damage, Walk};
 
 fn entry(license_id: LicenseId, event: &StoredEvent) -> Result<wire::AuditEntry, LeafError> {
     let leaf = event.parse_leaf()?;
@@ -24,6 +27,14 @@ fn entry(license_id: LicenseId, event: &StoredEvent) -> Result<wire::AuditEntry,
         event_hash: vinzy_events::ledger::event_hash(&event.leaf).to_string(),
         position: leaf.pos,
         created_at: leaf.recorded_at.to_string(),
+    })
+}
+
+/// Begins a walk on the caller's behalf.
+fn walk(app: &App, caller: &Caller) -> Result<Walk, Problem> {
+    app.walks.begin(&caller.ledger_id).ok_or_else(|| {
+        let detail = "A verification is under way: repeat the request when it is done.";
+        Problem::unavailable("VERIFICATION_BUSY", detail, 5)
     })
 }
 

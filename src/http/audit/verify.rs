@@ -26,6 +26,7 @@ pub async fn handle(
     State(app): State<App>,
     PathId(id): PathId<LicenseId>,
 ) -> Result<Json<wire::Verification>, Problem> {
+    let _walk = super::walk(&app, &caller)?;
     let report = audit::verify_license(&app, &caller.ledger_id, id).await?;
     // A license whose events cannot be read was tampered with; only one without any is not there.
     if report.events_checked == 0

@@ -1,10 +1,12 @@
 //! `GET /metrics`
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
+use tokio::sync::Mutex;
 use vinzy_projections::statuses;
 
 use crate::app::App;
@@ -36,10 +38,33 @@ pub async fn handle(State(app): State<App>) -> Result<impl IntoResponse, Problem
     Ok(([(header::CONTENT_TYPE, kind)], text))
 }
 
-/// Of each projection the ledger where it lacks most, and the number of those where it is parked.
-pub(super) async fn projections(app: &App) -> sqlx::Result<Vec<(String, u64, u64)>> {
+/// How long an answer about the projections is good enough.
+const FRESH: Duration = Duration::from_millis(250);
+
+/// A projection's name, how many events it lacks in the ledger where it lacks most, and in how many it is parked.
+pub(super) type Standing = (String, u64, u64);
+
+/// Where the projections stood when somebody asked last; `None` for a database that could not be read. However many
+/// ask, the database is asked four times a second.
+#[derive(Default)]
+pub struct Standings(Mutex<Option<(Instant, Option<Vec<Standing>>)>>);
+
+/// Where the projections stand; `None` when the database cannot be read.
+pub(super) async fn projections(app: &App) -> Option<Vec<Standing>> {
+    let mut last = app.standings.0.lock().await;
+    if let Some((at, standings)) = &*last
+        && at.elapsed() < FRESH
+    {
+        return standings.clone();
+    }
+    let standings = read(app).await.ok();
+    *last = Some((Instant::now(), standings.clone()));
+    standings
+}
+
+async fn read(app: &App) -> sqlx::Result<Vec<Standing>> {
     let mut worst: BTreeMap<String, (u64, u64)> = BTreeMap::new();
-    for status in statuses(&app.pool).await? {
+    for status in statuses(&app.vital).await? {
         let (lag, parked) = worst.entry(status.projection).or_default();
         *lag = (*lag).max(status.size.saturating_sub(status.position));
         *parked += u64::from(status.parked_reason.is_some());

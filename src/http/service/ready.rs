@@ -23,7 +23,7 @@ const MAX_LAG: u64 = 10_000;
 )]
 pub async fn handle(State(app): State<App>) -> (StatusCode, Json<wire::Readiness>) {
     let projections = projections(&app).await;
-    let database = projections.is_ok();
+    let database = projections.is_some();
     let projections: Vec<_> = projections
         .unwrap_or_default()
         .into_iter()

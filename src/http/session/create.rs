@@ -1,17 +1,17 @@
 //! `POST /session`
 
-use axum::extract::{FromRequestParts, State};
-use axum::http::request::Parts;
+use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use vinzy_client::access as wire;
 
-use crate::access::sessions;
+use super::Before;
+use crate::access::{Key, sessions};
 use crate::app::App;
 use crate::http::body::{Body, Fields, FromFields};
-use crate::http::caller::{forbidden, session_token, unauthorized};
-use crate::http::client::{Client, is_foreign};
+use crate::http::caller::unauthorized;
+use crate::http::client::Client;
 use crate::http::problem::{Problem, ProblemBody};
 
 /// Longest API key, in bytes.
@@ -19,9 +19,6 @@ const API_KEY: std::ops::RangeInclusive<usize> = 1..=256;
 
 /// An API key to log in with.
 pub struct LogIn(String);
-
-/// The session that a browser had before; no other web page may replace it.
-pub struct Before(Option<String>);
 
 /// Log in.
 ///
@@ -45,29 +42,22 @@ pub async fn handle(
     let known = app.access.who(body.content.0.as_bytes(), now).await?;
     let principal = known.ok_or_else(|| unauthorized("The API key is not known."))?;
     if let Some(token) = before {
-        sessions::end(&app.pool, &token).await?;
+        sessions::end(&app.vital, &token).await?;
     }
-    let ttl = app.access_config.session_ttl;
-    let expires_at = now.plus_seconds(ttl).unwrap_or(now);
+    let expires_at = now.plus_seconds(app.access_config.session_ttl).unwrap_or(now);
+    let expires_at = match &principal.key {
+        Key::Tenant(key) => key.valid_until.map_or(expires_at, |until| until.min(expires_at)),
+        Key::Admin | Key::SuperAdmin => expires_at,
+    };
+    let ttl = u32::try_from(expires_at.as_seconds() - now.as_seconds()).unwrap_or(0);
     let entropy = app.entropy.bytes();
-    let token = sessions::begin(&app.pool, principal.digest, entropy, now, expires_at).await?;
+    let token = sessions::begin(&app.vital, principal.digest, entropy, now, expires_at).await?;
     let answer = Json(super::wire(&principal.key, Some(expires_at)));
     let mut response = (StatusCode::CREATED, answer).into_response();
     if let Some(cookie) = super::cookie(&app, client, &token, ttl) {
         response.headers_mut().insert(header::SET_COOKIE, cookie);
     }
     Ok(response)
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for Before {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        if is_foreign(parts) {
-            return Err(forbidden("This request was made by another web page."));
-        }
-        Ok(Self(session_token(&parts.headers).map(str::to_owned)))
-    }
 }
 
 impl FromFields for LogIn {

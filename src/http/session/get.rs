@@ -16,6 +16,6 @@ use crate::http::problem::Problem;
     responses((status = 200, description = "Who is asking", body = wire::Session))
 )]
 pub async fn handle(known: Known, State(_): State<App>) -> Result<Json<wire::Session>, Problem> {
-    let expires_at = known.session.map(|(_, session)| session.expires_at);
+    let expires_at = known.session.map(|session| session.expires_at);
     Ok(Json(super::wire(&known.principal.key, expires_at)))
 }

@@ -7,16 +7,33 @@ pub mod create;
 pub mod delete;
 pub mod get;
 
+use axum::extract::FromRequestParts;
 use axum::http::HeaderValue;
+use axum::http::request::Parts;
 use vinzy_client::access as wire;
 use vinzy_events::Timestamp;
 use vinzy_events::access::Scope;
 
 use super::access::SUPER_ADMIN;
-use super::caller::{PLAIN_COOKIE, SECURE_COOKIE};
-use super::client::Client;
+use super::caller::{PLAIN_COOKIE, SECURE_COOKIE, forbidden, session_token};
+use super::client::{Client, is_foreign};
+use super::problem::Problem;
 use crate::access::Key;
 use crate::app::{App, DEFAULT_LEDGER};
+
+/// The session that a browser has; no other web page may end or replace it.
+pub struct Before(Option<String>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Before {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        if is_foreign(parts) {
+            return Err(forbidden("This request was made by another web page."));
+        }
+        Ok(Self(session_token(&parts.headers, parts.extensions.get())))
+    }
+}
 
 /// What `GET /session` says.
 fn wire(key: &Key, expires_at: Option<Timestamp>) -> wire::Session {

@@ -43,7 +43,7 @@ pub async fn handle(
 
 impl FromFields for CreateTenant {
     fn from_fields(fields: &mut Fields) -> Option<Self> {
-        let name = fields.text("name", super::NAME);
+        let name = fields.name("name", super::NAME);
         let slug = fields.required("slug");
         let hmac_key_version = super::version(fields).flatten();
         let config_overrides = super::overrides(fields).unwrap_or_default();

@@ -38,7 +38,7 @@ pub async fn handle(
 impl FromFields for UpdateTenant {
     fn from_fields(fields: &mut Fields) -> Option<Self> {
         Some(Self {
-            name: fields.optional_text("name", super::NAME),
+            name: fields.optional_name("name", super::NAME),
             hmac_key_version: super::version(fields),
             config_overrides: super::overrides(fields),
         })

@@ -19,6 +19,8 @@ pub struct CustomerRow {
     pub id: CustomerId,
     /// When they were created.
     pub created_at: Timestamp,
+    /// When their personal data were erased; `None` if they were not.
+    pub erased_at: Option<Timestamp>,
     /// Where they were created, which orders lists and is their cursor.
     pub created_position: u64,
 }
@@ -40,7 +42,7 @@ impl RowModel for Customers {
 
     async fn load(conn: &mut PgConnection, ledger_id: &str, ids: &[Uuid]) -> sqlx::Result<Vec<(Uuid, Row)>> {
         let rows = sqlx::query!(
-            "SELECT customer_id, created_at, created_position
+            "SELECT customer_id, created_at, erased_at, created_position
              FROM customers WHERE ledger_id = $1 AND customer_id = ANY($2)",
             ledger_id,
             ids,
@@ -53,6 +55,7 @@ impl RowModel for Customers {
                 let state = CustomerState {
                     created_at: Timestamp::from_chrono(row.created_at),
                     deleted: false,
+                    erased_at: row.erased_at.map(Timestamp::from_chrono),
                 };
                 (row.customer_id, Row::at(row.created_position, state))
             })
@@ -65,12 +68,13 @@ impl RowModel for Customers {
                 continue;
             };
             sqlx::query!(
-                "INSERT INTO customers (ledger_id, customer_id, created_at, created_position)
-                 VALUES ($1, $2, $3, $4)
-                 ON CONFLICT (ledger_id, customer_id) DO NOTHING",
+                "INSERT INTO customers (ledger_id, customer_id, created_at, erased_at, created_position)
+                 VALUES ($1, $2, $3, $4, $5)
+                 ON CONFLICT (ledger_id, customer_id) DO UPDATE SET erased_at = excluded.erased_at",
                 ledger_id,
                 id,
                 state.created_at.to_chrono(),
+                state.erased_at.map(Timestamp::to_chrono),
                 signed(row.created_position),
             )
             .execute(&mut *conn)
@@ -100,7 +104,7 @@ pub async fn list(
 ) -> sqlx::Result<Page<CustomerRow>> {
     let by_id = by_id.map(CustomerId::as_uuid);
     let rows = sqlx::query!(
-        "SELECT customer_id, created_at, created_position
+        "SELECT customer_id, created_at, erased_at, created_position
          FROM customers
          WHERE ledger_id = $1 AND created_position > $2 AND ($3::uuid IS NULL OR customer_id = $3)
          ORDER BY created_position
@@ -126,6 +130,7 @@ pub async fn list(
         .map(|row| CustomerRow {
             id: row.customer_id.into(),
             created_at: Timestamp::from_chrono(row.created_at),
+            erased_at: row.erased_at.map(Timestamp::from_chrono),
             created_position: unsigned(row.created_position),
         })
         .collect();

@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 use vinzy_events::ledger::{Hash, Leaf, LeafContent, LeafError, StoredColumns};
 use vinzy_events::stream::{StreamEvent, UnreadableEvent};
-use vinzy_events::{LicenseId, Timestamp};
+use vinzy_events::{CustomerId, LicenseId, Timestamp};
 
 /// One row of the event store, as stored.
 #[derive(Debug, Clone)]
@@ -211,6 +211,27 @@ pub async fn event_of_stream(
         stream_type,
         stream_id,
         signed(stream_seq),
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(|row| stored_event!(row)))
+}
+
+/// The event by which a customer was erased.
+pub async fn erasure_of_customer(
+    conn: &mut PgConnection,
+    ledger_id: &str,
+    customer_id: CustomerId,
+) -> sqlx::Result<Option<StoredEvent>> {
+    let row = sqlx::query!(
+        "SELECT position, event_id, stream_type, stream_id, stream_seq, event_type, type_ver, recorded_at,
+                license_id, event_hash, leaf
+         FROM events
+         WHERE ledger_id = $1 AND event_type = 'customer.erased' AND stream_id = $2
+         ORDER BY position
+         LIMIT 1",
+        ledger_id,
+        customer_id.to_string(),
     )
     .fetch_optional(conn)
     .await?;

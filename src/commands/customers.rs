@@ -4,17 +4,17 @@ use std::collections::BTreeSet;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use vinzy_events::CustomerId;
 use vinzy_events::customer::{
     Customer, CustomerCommand, CustomerError, CustomerState, EmailAddress, PersonalField,
 };
+use vinzy_events::{CustomerId, Timestamp};
 
 use super::{CUSTOMER_EMAIL, CommandError, Order, Outcome, StreamPoint};
 use crate::app::App;
 use crate::keys::MasterKeys;
 use crate::ledger::{Attempt, LedgerError, Needs, Operation, Personal, Versioned};
 use crate::personal_data::DataKey;
-use crate::personal_data::store::PersonalData;
+use crate::personal_data::store::{PersonalData, PersonalDataError};
 
 /// A customer with what they are called.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,12 +59,7 @@ pub async fn update(
     changes: Changes,
 ) -> Result<NamedCustomer, CommandError> {
     let ledger_id = order.ledger_id.clone();
-    let not_found = CommandError::Customer(CustomerError::NotFound);
-    let key = app
-        .personal_data
-        .data_key(&ledger_id, id)
-        .await?
-        .ok_or(not_found)?;
+    let key = app.personal_data.data_key(&ledger_id, id).await?;
     let operation = Update::new(id, changes, key, &app.address_hasher);
     let point = match order.execute(app, operation).await? {
         Outcome::Done((_, seq)) => StreamPoint {
@@ -90,31 +85,43 @@ pub async fn get(app: &App, ledger_id: &str, id: CustomerId) -> Result<NamedCust
         .store(ledger_id)
         .load::<Customer>(&id.to_string())
         .await?;
-    let state = live(&customer)?;
-    let data = app
-        .personal_data
-        .as_of(ledger_id, &[id], customer.seq)
-        .await?
-        .remove(&id);
-    Ok(NamedCustomer {
-        id,
-        state,
-        data: data.unwrap_or_default(),
-    })
+    named(app, ledger_id, id, &customer).await
+}
+
+/// When a customer was erased; `None` if they were not.
+pub async fn erased_at(
+    app: &App,
+    ledger_id: &str,
+    id: CustomerId,
+) -> Result<Option<Timestamp>, CommandError> {
+    let store = app.ledgers.store(ledger_id);
+    let customer = store.load::<Customer>(&id.to_string()).await?.aggregate;
+    Ok(customer.state().and_then(|state| state.erased_at))
 }
 
 async fn as_of(app: &App, ledger_id: &str, point: &StreamPoint) -> Result<NamedCustomer, CommandError> {
     let aggregate = app.ledgers.store(ledger_id).load_as_of::<Customer>(point).await?;
     let id: CustomerId = point.stream_id.parse().map_err(|_| LedgerError::Unreadable)?;
-    let state = live(&Versioned {
+    let customer = Versioned {
         aggregate,
         seq: point.seq,
-    })?;
-    let data = app
-        .personal_data
-        .as_of(ledger_id, &[id], point.seq)
-        .await?
-        .remove(&id);
+    };
+    named(app, ledger_id, id, &customer).await
+}
+
+/// A customer with what they were called then, as far as that was not erased since.
+async fn named(
+    app: &App,
+    ledger_id: &str,
+    id: CustomerId,
+    customer: &Versioned<Customer>,
+) -> Result<NamedCustomer, CommandError> {
+    let mut state = live(customer)?;
+    let mut data = app.personal_data.as_of(ledger_id, &[id], customer.seq).await?;
+    let data = data.remove(&id);
+    if data.is_none() {
+        state.erased_at = erased_at(app, ledger_id, id).await?;
+    }
     Ok(NamedCustomer {
         id,
         state,
@@ -200,12 +207,13 @@ struct Update {
     data: PersonalData,
     changed: BTreeSet<PersonalField>,
     email_hash: Option<String>,
-    key: DataKey,
+    /// Taken before the ledger's lock: by the time it is needed, it may have been destroyed.
+    key: Option<DataKey>,
 }
 
 impl Update {
     /// The change that `changes` amount to.
-    fn new(id: CustomerId, changes: Changes, key: DataKey, hasher: &AddressHasher) -> Self {
+    fn new(id: CustomerId, changes: Changes, key: Option<DataKey>, hasher: &AddressHasher) -> Self {
         let email_hash = changes.email.as_ref().map(|email| hasher.hash(email));
         let changed = [
             (PersonalField::Name, changes.name.is_some()),
@@ -248,7 +256,10 @@ impl Operation for Update {
     }
 
     fn run(self, attempt: &mut Attempt<'_>) -> Result<Self::Output, CommandError> {
-        live(&attempt.aggregate::<Customer>(self.id))?;
+        if live(&attempt.aggregate::<Customer>(self.id))?.erased_at.is_some() {
+            return Err(CommandError::Customer(CustomerError::Erased));
+        }
+        let key = self.key.ok_or(PersonalDataError::KeyMissing(self.id))?;
         if let Some(hash) = self.email_hash {
             attempt
                 .claim(CUSTOMER_EMAIL, hash, self.id)
@@ -261,7 +272,7 @@ impl Operation for Update {
             .collect();
         let personal = Personal {
             customer_id: self.id,
-            key: self.key,
+            key,
             fields,
         };
         let command = CustomerCommand::Update(self.changed);

@@ -4,6 +4,7 @@
 pub mod anomalies;
 pub mod api_keys;
 pub mod customers;
+pub mod erasure;
 pub mod idempotency;
 pub mod licenses;
 pub mod machines;
@@ -23,6 +24,7 @@ use vinzy_events::tenant::{TenantError, TenantSlug};
 use std::sync::Arc;
 
 use crate::app::App;
+use crate::ledger::checkpoint::SignError;
 use crate::ledger::{OpenError, Operation};
 use crate::personal_data::store::PersonalDataError;
 
@@ -123,6 +125,9 @@ pub enum CommandError {
     /// The key of a license that was issued earlier under this idempotency key can no longer be shown.
     #[error("the license key can no longer be shown")]
     KeyGone,
+    /// A checkpoint could not be signed.
+    #[error(transparent)]
+    Checkpoint(#[from] SignError),
     /// Personal data could not be read.
     #[error(transparent)]
     PersonalData(#[from] PersonalDataError),

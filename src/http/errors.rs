@@ -13,7 +13,7 @@ use vinzy_projections::Behind;
 
 use super::problem::Problem;
 use super::query::Identified;
-use crate::audit::{HeadError, VerifyError};
+use crate::audit::{HeadError, SignError, VerifyError};
 use crate::commands::{CommandError, LedgerError};
 use crate::personal_data::store::PersonalDataError;
 
@@ -95,6 +95,10 @@ impl From<CommandError> for Problem {
                 "EMAIL_TAKEN",
                 "There is a customer with this e-mail address already.",
             ),
+            CommandError::Customer(CustomerError::Erased) => Self::conflict(
+                "CUSTOMER_ERASED",
+                "The customer's personal data were erased, and no new ones are taken.",
+            ),
             CommandError::InUse { licenses } => in_use(licenses),
             CommandError::ExpiryTooFar => Self::field("days_valid", "reaches past the year 9999"),
             CommandError::KeyGone => Self::conflict(
@@ -103,6 +107,7 @@ impl From<CommandError> for Problem {
                  changed since: its license key can no longer be shown.",
             ),
             CommandError::PersonalData(error) => error.into(),
+            CommandError::Checkpoint(error) => error.into(),
             CommandError::Database(error) => database(&error),
         }
     }
@@ -153,7 +158,7 @@ impl From<PersonalDataError> for Problem {
     fn from(error: PersonalDataError) -> Self {
         match error {
             PersonalDataError::Database(error) => database(&error),
-            PersonalDataError::Unopenable(_) => Self::internal(&error),
+            PersonalDataError::Unopenable(_) | PersonalDataError::KeyMissing(_) => Self::internal(&error),
         }
     }
 }
@@ -163,6 +168,16 @@ impl From<VerifyError> for Problem {
         match error {
             VerifyError::Head(HeadError::Database(error)) => database(&error),
             VerifyError::Head(_) => Self::internal(&error),
+        }
+    }
+}
+
+impl From<SignError> for Problem {
+    fn from(error: SignError) -> Self {
+        match error {
+            SignError::Fork { .. } => Self::conflict("LEDGER_FORKED", format!("{error}.")),
+            SignError::Head(HeadError::Database(error)) => database(&error),
+            SignError::Head(_) | SignError::ForeignKey { .. } => Self::internal(&error),
         }
     }
 }

@@ -54,6 +54,8 @@ fn api() -> Routes {
         .allow(ISSUE, routes!(customers::create::handle))
         .allow(ISSUE, routes!(customers::update::handle))
         .allow(ADMINISTER, routes!(customers::delete::handle))
+        .allow(ADMINISTER, routes!(customers::erase::handle))
+        .allow(READ_AUDIT, routes!(customers::erasure::handle))
         .allow(READ, routes!(licenses::list::handle))
         .allow(READ, routes!(licenses::get::handle))
         .allow(READ, routes!(licenses::agents::handle))

@@ -13,6 +13,7 @@ use super::cache::StreamKey;
 use super::feed::CHANNEL;
 use super::head::Head;
 use super::operation::{Idempotency, StreamPoint};
+use super::sealed;
 
 /// Everything a batch writes.
 #[derive(Default)]
@@ -25,6 +26,7 @@ pub(super) struct Rows {
     references: BTreeMap<(&'static str, String, &'static str), i64>,
     pub(super) license_keys: Vec<LicenseKeyRow>,
     pub(super) data_keys: Vec<DataKeyRow>,
+    erased: Vec<uuid::Uuid>,
     /// By API key: the last word counts.
     pub(super) credentials: BTreeMap<uuid::Uuid, Vec<Credential>>,
     pub(super) closed_ledgers: Vec<String>,
@@ -52,6 +54,13 @@ impl Rows {
         ));
     }
 
+    /// Destroys what is sealed of a customer. What this batch would have written of it is not written at all.
+    pub(super) fn erase(&mut self, customer_id: uuid::Uuid) {
+        self.sealed.retain(|(.., row)| row.customer_id != customer_id);
+        self.data_keys.retain(|row| row.customer_id != customer_id);
+        self.erased.push(customer_id);
+    }
+
     pub(super) fn snapshot(&mut self, key: &StreamKey, seq: u64, state: String) {
         self.snapshots
             .insert((key.stream_type, key.stream_id.clone()), (seq, state));
@@ -72,6 +81,7 @@ impl Rows {
             && self.references.is_empty()
             && self.license_keys.is_empty()
             && self.data_keys.is_empty()
+            && self.erased.is_empty()
             && self.credentials.is_empty()
             && self.closed_ledgers.is_empty()
     }
@@ -177,6 +187,9 @@ impl Rows {
         }
         if !self.data_keys.is_empty() {
             self.write_data_keys(conn, ledger_id).await?;
+        }
+        if !self.erased.is_empty() {
+            sealed::destroy(conn, ledger_id, &self.erased).await?;
         }
         if !self.credentials.is_empty() {
             self.write_credentials(conn, ledger_id).await?;

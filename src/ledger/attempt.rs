@@ -10,6 +10,7 @@ use vinzy_events::{EventId, Timestamp};
 use super::batch::Batch;
 use super::cache::{StreamKey, Versioned};
 use super::operation::{BoxedStream, Context, StreamPoint};
+use super::sealed::SealedData;
 use crate::clock::Entropy;
 use crate::personal_data::{DataKey, Sealed, SealedPath};
 
@@ -30,6 +31,7 @@ pub(super) struct Changes {
     pub(super) references: Vec<(StreamKey, &'static str, i64)>,
     pub(super) license_keys: Vec<LicenseKeyRow>,
     pub(super) data_keys: Vec<DataKeyRow>,
+    pub(super) erased: Vec<uuid::Uuid>,
     pub(super) credentials: Vec<(uuid::Uuid, Vec<Credential>)>,
     pub(super) closed_ledgers: Vec<String>,
 }
@@ -327,5 +329,16 @@ impl<'a> Attempt<'a> {
             wrapped_key,
         };
         self.changes.data_keys.push(row);
+    }
+
+    /// What is sealed of a customer, who must have been named in the needs.
+    pub fn sealed_data(&self, customer_id: vinzy_events::CustomerId) -> SealedData {
+        let known = &self.batch.known.sealed_data;
+        known.get(&customer_id.as_uuid()).cloned().unwrap_or_default()
+    }
+
+    /// Destroys what is sealed of a customer, with the keys.
+    pub fn destroy_sealed_data(&mut self, customer_id: vinzy_events::CustomerId) {
+        self.changes.erased.push(customer_id.as_uuid());
     }
 }

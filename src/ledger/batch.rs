@@ -11,6 +11,7 @@ use super::attempt::{Changes, ClaimChange, Draft};
 use super::cache::{StreamCache, StreamKey};
 use super::head::Head;
 use super::operation::{Idempotency, LedgerError, Receipt, StreamPoint};
+use super::sealed::SealedData;
 use crate::clock::Entropy;
 
 /// A stream gets a snapshot every so many events, or every so many as its state has parts: what is written
@@ -35,6 +36,7 @@ pub(super) struct Batch {
 pub(super) struct Known {
     pub(super) claims: HashMap<(&'static str, String), String>,
     pub(super) references: HashMap<StreamKey, i64>,
+    pub(super) sealed_data: HashMap<uuid::Uuid, SealedData>,
     pub(super) idempotency: HashMap<String, ([u8; 32], StreamPoint)>,
 }
 
@@ -80,6 +82,9 @@ impl Batch {
         self.head = head;
         for (event, sealed) in events {
             for row in sealed {
+                if let Some(known) = self.known.sealed_data.get_mut(&row.customer_id) {
+                    known.values += 1;
+                }
                 self.rows.seal(&event, row);
             }
             self.rows.events.push(event);
@@ -104,7 +109,16 @@ impl Batch {
             self.rows.refer(target, source_type, delta);
         }
         self.rows.license_keys.extend(changes.license_keys);
-        self.rows.data_keys.extend(changes.data_keys);
+        for row in changes.data_keys {
+            if let Some(known) = self.known.sealed_data.get_mut(&row.customer_id) {
+                known.keys.insert(row.key_id.clone());
+            }
+            self.rows.data_keys.push(row);
+        }
+        for customer_id in changes.erased {
+            self.known.sealed_data.insert(customer_id, SealedData::default());
+            self.rows.erase(customer_id);
+        }
         self.rows.credentials.extend(changes.credentials);
         self.rows.closed_ledgers.extend(changes.closed_ledgers);
         if let (Some(idempotency), Some(point)) = (idempotency, changes.subject) {

@@ -7,11 +7,13 @@ mod batch;
 mod cache;
 pub mod checkpoint;
 mod checkpoint_keys;
+mod erasures;
 pub mod feed;
 pub mod head;
 mod load;
 mod open;
 mod operation;
+mod sealed;
 pub mod verify;
 mod writer;
 
@@ -39,6 +41,7 @@ pub use open::{NamedKey, OpenError, Opening, named_keys, open};
 pub use operation::{
     Context, Idempotency, LedgerError, Needs, Operation, Outcome, Receipt, ReceiptSlot, StreamPoint,
 };
+pub use sealed::SealedData;
 
 use crate::clock::{Clock, Entropy};
 use crate::database::{companion, disconnect};

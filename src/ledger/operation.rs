@@ -123,6 +123,7 @@ pub struct Needs {
     pub(super) streams: Vec<(StreamKey, StreamLoader)>,
     pub(super) claims: Vec<(&'static str, String)>,
     pub(super) references: Vec<StreamKey>,
+    pub(super) sealed_data: Vec<uuid::Uuid>,
     pub(super) idempotency_keys: Vec<String>,
 }
 
@@ -141,6 +142,11 @@ impl Needs {
     /// How many live streams refer to the aggregate with `id`.
     pub fn references<A: StreamAggregate>(&mut self, id: impl ToString) {
         self.references.push(StreamKey::of::<A>(id));
+    }
+
+    /// What is sealed of a customer.
+    pub fn sealed_data(&mut self, customer_id: vinzy_events::CustomerId) {
+        self.sealed_data.push(customer_id.as_uuid());
     }
 }
 

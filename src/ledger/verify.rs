@@ -4,12 +4,16 @@ use std::collections::HashMap;
 
 use sha2::{Digest, Sha256};
 use sqlx::{Connection, PgConnection, PgPool};
+use uuid::Uuid;
 use vinzy_events::LicenseId;
-use vinzy_events::ledger::{ChainVerifier, Finding, Hash, Head as ExpectedHead, Leaf, event_hash};
+use vinzy_events::ledger::{
+    ChainVerifier, Finding, Hash, Head as ExpectedHead, Leaf, VerifiedEvent, event_hash,
+};
 use vinzy_events::stream::is_known_event;
 use vinzy_projections::StoredEvent;
 use vinzy_projections::event_log::{self, LicenseHistory, Span, signed as column, unsigned};
 
+use super::erasures::Erasures;
 use super::head::{self, HeadError};
 
 /// Events read at a time.
@@ -63,7 +67,8 @@ impl From<sqlx::Error> for VerifyError {
 }
 
 /// Checks a whole ledger: every leaf, the chain, every column beside the leaf, the head row, the last
-/// checkpoint signed, and the ciphertext of every sealed value. `progress` hears how many of how many
+/// checkpoint signed, and the ciphertext of every sealed value: it is there, unless the customer was erased
+/// later; then nothing of it is. `progress` hears how many of how many
 /// events are done. Memory stays flat, one sequence number per stream aside.
 ///
 /// Reads one snapshot, so that appends meanwhile are neither disturbed nor mistaken for damage.
@@ -79,6 +84,7 @@ pub async fn ledger(
         .await?;
     let head = head::read(&mut tx, ledger_id).await?;
     let signed = signed(&mut tx, ledger_id).await?;
+    let erasures = Erasures::read(&mut tx, ledger_id).await?;
     let mut verifier = ChainVerifier::new(head.origin.clone(), is_known_event);
     let mut damage: Option<Damage> = None;
     let mut from = 0;
@@ -96,7 +102,7 @@ pub async fn ledger(
         from = last.position + 1;
         let ciphertexts = ciphertexts(&mut tx, ledger_id, &events).await?;
         for event in &events {
-            let checked = check(&mut verifier, event, &ciphertexts);
+            let checked = check(&mut verifier, event, &ciphertexts, &erasures);
             if let Err(found) = checked.and_then(|()| signed.check_passing(&verifier)) {
                 damage = Some(found);
                 break 'walk;
@@ -124,28 +130,51 @@ pub async fn ledger(
     })
 }
 
-fn check(verifier: &mut ChainVerifier, event: &StoredEvent, ciphertexts: &Ciphertexts) -> Result<(), Damage> {
-    let verified = verifier.push_stored(&event.columns(), &event.leaf)?;
-    for field in &verified.leaf.enc {
-        let damage = |problem: String| Damage {
+fn check(
+    verifier: &mut ChainVerifier,
+    event: &StoredEvent,
+    ciphertexts: &Ciphertexts,
+    erasures: &Erasures,
+) -> Result<(), Damage> {
+    let VerifiedEvent { leaf, .. } = verifier.push_stored(&event.columns(), &event.leaf)?;
+    check_sealed(&leaf, ciphertexts, erasures)
+        .and_then(|()| erasures.check(&leaf))
+        .map_err(|problem| Damage {
             position: event.position,
             problem,
-        };
-        let Some((length, digest)) = ciphertexts.get(&(event.position, field.path.clone())) else {
-            return Err(damage(format!("the ciphertext of {} is missing", field.path)));
-        };
-        if *length != field.ct_len || *digest != field.ct_sha256 {
-            return Err(damage(format!(
-                "the ciphertext of {} is not the one the leaf commits to",
-                field.path
-            )));
+        })
+}
+
+fn check_sealed(leaf: &Leaf, ciphertexts: &Ciphertexts, erasures: &Erasures) -> Result<(), String> {
+    for field in &leaf.enc {
+        let path = &field.path;
+        match ciphertexts.get(&(leaf.pos, path.clone())) {
+            None if erasures.explain(leaf) => {}
+            None => return Err(format!("the ciphertext of {path} is missing")),
+            // An erasure finds it by its customer.
+            Some(found) if found.customer_id.to_string() != leaf.stream.id => {
+                return Err(format!("the ciphertext of {path} stands under another customer"));
+            }
+            Some(found) if found.length != field.ct_len || found.digest != field.ct_sha256 => {
+                return Err(format!(
+                    "the ciphertext of {path} is not the one the leaf commits to"
+                ));
+            }
+            Some(_) => {}
         }
     }
     Ok(())
 }
 
-/// Length and SHA-256 of each ciphertext by position and path.
-type Ciphertexts = HashMap<(u64, String), (u64, Hash)>;
+/// Each ciphertext by position and path.
+type Ciphertexts = HashMap<(u64, String), Ciphertext>;
+
+/// What there is to compare of a ciphertext.
+struct Ciphertext {
+    customer_id: Uuid,
+    length: u64,
+    digest: Hash,
+}
 
 async fn ciphertexts(
     conn: &mut PgConnection,
@@ -156,7 +185,7 @@ async fn ciphertexts(
         return Ok(HashMap::new());
     };
     let rows = sqlx::query!(
-        "SELECT position, path, ciphertext FROM sealed_values
+        "SELECT position, path, customer_id, ciphertext FROM sealed_values
          WHERE ledger_id = $1 AND position BETWEEN $2 AND $3",
         ledger_id,
         column(first.position),
@@ -167,11 +196,12 @@ async fn ciphertexts(
     Ok(rows
         .into_iter()
         .map(|row| {
-            let digest = Hash::from_bytes(Sha256::digest(&row.ciphertext).into());
-            (
-                (unsigned(row.position), row.path),
-                (row.ciphertext.len() as u64, digest),
-            )
+            let ciphertext = Ciphertext {
+                customer_id: row.customer_id,
+                length: row.ciphertext.len() as u64,
+                digest: Hash::from_bytes(Sha256::digest(&row.ciphertext).into()),
+            };
+            ((unsigned(row.position), row.path), ciphertext)
         })
         .collect())
 }

@@ -25,6 +25,7 @@ use super::load::{StreamLoader, StreamStore};
 use super::operation::{
     BoxedStream, Context, Idempotency, LedgerError, Needs, Operation, Outcome, Receipt, StreamPoint,
 };
+use super::sealed;
 use crate::clock::{Clock, Entropy};
 use crate::metrics::LedgerMetrics;
 
@@ -466,6 +467,9 @@ impl Writer {
         }
         if !needs.references.is_empty() {
             known.references = self.references(conn, &needs.references).await?;
+        }
+        if !needs.sealed_data.is_empty() {
+            known.sealed_data = sealed::look_up(conn, &self.ledger_id, &needs.sealed_data).await?;
         }
         if !needs.idempotency_keys.is_empty() {
             known.idempotency = self.idempotency(conn, &needs.idempotency_keys).await?;

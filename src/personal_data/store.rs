@@ -34,6 +34,9 @@ pub enum PersonalDataError {
     /// A key or a ciphertext does not open: another secret key, or damage.
     #[error("personal data of customer {0} cannot be opened with this secret key")]
     Unopenable(CustomerId),
+    /// There is no key, although nobody erased the customer.
+    #[error("the key of customer {0}'s personal data is missing")]
+    KeyMissing(CustomerId),
 }
 
 /// Opens sealed values of one ledger.

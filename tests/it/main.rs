@@ -10,6 +10,7 @@ mod connections;
 mod contract;
 mod crash;
 mod entitlements;
+mod erasure;
 mod exact;
 mod hostile;
 mod idempotency;

@@ -1,8 +1,8 @@
 //! What a customer answers to a command.
 
 use super::{
-    Customer, CustomerCommand, CustomerCreated, CustomerDeleted, CustomerError, CustomerEvent,
-    CustomerUpdated,
+    Customer, CustomerCommand, CustomerCreated, CustomerDeleted, CustomerErased, CustomerError,
+    CustomerEvent, CustomerUpdated,
 };
 use crate::Timestamp;
 use crate::stream::{StreamAggregate, aggregate_by_decision};
@@ -25,7 +25,10 @@ impl StreamAggregate for Customer {
                 Ok(vec![CustomerEvent::Created(CustomerCreated { created_at: at })])
             }
             CustomerCommand::Update(changed) => {
-                self.live().ok_or(CustomerError::NotFound)?;
+                let state = self.live().ok_or(CustomerError::NotFound)?;
+                if state.erased_at.is_some() {
+                    return Err(CustomerError::Erased);
+                }
                 if changed.is_empty() {
                     return Ok(vec![]);
                 }
@@ -34,6 +37,19 @@ impl StreamAggregate for Customer {
             CustomerCommand::Delete => {
                 self.live().ok_or(CustomerError::NotFound)?;
                 Ok(vec![CustomerEvent::Deleted(CustomerDeleted {})])
+            }
+            CustomerCommand::Erase(erasure) => {
+                // Also of those who were removed: what was sealed of them is still there.
+                let state = self.state().ok_or(CustomerError::NotFound)?;
+                if state.erased_at.is_some() {
+                    return Ok(vec![]);
+                }
+                Ok(vec![CustomerEvent::Erased(CustomerErased {
+                    erased_at: at,
+                    destroyed_keys: erasure.keys,
+                    sealed_values: erasure.sealed_values,
+                    reason: erasure.reason,
+                })])
             }
         }
     }
@@ -46,7 +62,7 @@ mod tests {
     use cqrs_es::test::TestFramework;
 
     use super::*;
-    use crate::customer::{EmailAddress, PersonalField};
+    use crate::customer::{EmailAddress, Erasure, PersonalField};
 
     type CustomerTest = TestFramework<Customer>;
 
@@ -68,6 +84,72 @@ mod tests {
             .given(vec![created()])
             .when(CustomerCommand::Create)
             .then_expect_error(CustomerError::AlreadyExists);
+    }
+
+    fn erasure() -> Erasure {
+        Erasure {
+            keys: vec!["k1".into()],
+            sealed_values: 4,
+            reason: Some("Art. 17".into()),
+        }
+    }
+
+    fn erased() -> CustomerEvent {
+        CustomerEvent::Erased(CustomerErased {
+            erased_at: at(),
+            destroyed_keys: vec!["k1".into()],
+            sealed_values: 4,
+            reason: Some("Art. 17".into()),
+        })
+    }
+
+    #[test]
+    fn an_erasure_says_what_was_destroyed() {
+        CustomerTest::with(at())
+            .given(vec![created()])
+            .when(CustomerCommand::Erase(erasure()))
+            .then_expect_events(vec![erased()]);
+        CustomerTest::with(at())
+            .given_no_previous_events()
+            .when(CustomerCommand::Erase(erasure()))
+            .then_expect_error(CustomerError::NotFound);
+    }
+
+    #[test]
+    fn a_removed_customer_can_be_erased() {
+        CustomerTest::with(at())
+            .given(vec![created(), CustomerEvent::Deleted(CustomerDeleted {})])
+            .when(CustomerCommand::Erase(erasure()))
+            .then_expect_events(vec![erased()]);
+    }
+
+    #[test]
+    fn a_second_erasure_changes_nothing() {
+        CustomerTest::with(at())
+            .given(vec![created(), erased()])
+            .when(CustomerCommand::Erase(Erasure::default()))
+            .then_expect_events(vec![]);
+    }
+
+    #[test]
+    fn an_erased_customer_takes_no_personal_data_and_can_be_removed() {
+        for changed in [BTreeSet::new(), BTreeSet::from([PersonalField::Name])] {
+            CustomerTest::with(at())
+                .given(vec![created(), erased()])
+                .when(CustomerCommand::Update(changed))
+                .then_expect_error(CustomerError::Erased);
+        }
+        CustomerTest::with(at())
+            .given(vec![created(), erased()])
+            .when(CustomerCommand::Delete)
+            .then_expect_events(vec![CustomerEvent::Deleted(CustomerDeleted {})]);
+    }
+
+    #[test]
+    fn a_snapshot_from_before_there_were_erasures_is_read() {
+        let snapshot = r#"{"created_at":"2026-01-01T00:00:00Z","deleted":false}"#;
+        let customer: Customer = serde_json::from_str(snapshot).unwrap();
+        assert_eq!(customer.live().unwrap().erased_at, None);
     }
 
     #[test]

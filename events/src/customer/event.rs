@@ -17,6 +17,8 @@ stream_events! {
         "customer.updated" v 1 => Updated(CustomerUpdated),
         /// They were removed.
         "customer.deleted" v 1 => Deleted(CustomerDeleted),
+        /// Everything that was sealed of them was destroyed, with the keys.
+        "customer.erased" v 1 => Erased(CustomerErased),
     }
 }
 
@@ -37,3 +39,17 @@ pub struct CustomerUpdated {
 /// Payload of `customer.deleted`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct CustomerDeleted {}
+
+/// Payload of `customer.erased`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CustomerErased {
+    /// When it was done.
+    pub erased_at: Timestamp,
+    /// Ids of the keys that were destroyed, in order.
+    pub destroyed_keys: Vec<String>,
+    /// How many sealed values were destroyed.
+    pub sealed_values: u64,
+    /// Why, in the vendor's words; it stays in the ledger, so it names no person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}

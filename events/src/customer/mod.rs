@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-pub use event::{CustomerCreated, CustomerDeleted, CustomerEvent, CustomerUpdated};
+pub use event::{CustomerCreated, CustomerDeleted, CustomerErased, CustomerEvent, CustomerUpdated};
 pub use state::{Customer, CustomerState};
 
 /// A field of personal data, sealed with the customer's own key.
@@ -93,6 +93,19 @@ pub enum CustomerCommand {
     Update(BTreeSet<PersonalField>),
     /// Remove the customer. That no license is theirs is checked by whoever sends the command.
     Delete,
+    /// Forget what the customer is called, for good.
+    Erase(Erasure),
+}
+
+/// What an erasure destroys, and why.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Erasure {
+    /// Ids of the customer's keys, in order.
+    pub keys: Vec<String>,
+    /// How many sealed values there are.
+    pub sealed_values: u64,
+    /// Why, in the vendor's words.
+    pub reason: Option<String>,
 }
 
 /// Why a customer refuses a command.
@@ -104,4 +117,7 @@ pub enum CustomerError {
     /// The id is taken.
     #[error("customer already exists")]
     AlreadyExists,
+    /// Their personal data were erased, and no new ones are taken.
+    #[error("the customer's personal data were erased")]
+    Erased,
 }

@@ -19,6 +19,9 @@ pub struct CustomerState {
     pub created_at: Timestamp,
     /// Whether they were removed.
     pub deleted: bool,
+    /// When their personal data were erased; `None` if they were not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erased_at: Option<Timestamp>,
 }
 
 impl From<CustomerState> for Customer {
@@ -46,10 +49,13 @@ impl Customer {
                 *state = Some(CustomerState {
                     created_at: event.created_at,
                     deleted: false,
+                    erased_at: None,
                 });
             }
             (CustomerEvent::Deleted(_), Some(state)) => state.deleted = true,
-            (CustomerEvent::Updated(_), _) | (CustomerEvent::Deleted(_), None) => {}
+            (CustomerEvent::Erased(event), Some(state)) => state.erased_at = Some(event.erased_at),
+            (CustomerEvent::Updated(_), _) | (CustomerEvent::Deleted(_) | CustomerEvent::Erased(_), None) => {
+            }
         }
     }
 }

@@ -40,8 +40,7 @@ pub async fn handle(
     let order = caller.order(&app, &body.canonical);
     let NewCustomer { email, data } = body.content;
     let customer = customers::create(&app, order, data, &email).await?;
-    let wire = super::wire(customer.id, customer.state.created_at, customer.data);
-    Ok((StatusCode::CREATED, Json(wire)))
+    Ok((StatusCode::CREATED, Json(super::named(customer))))
 }
 
 impl FromFields for NewCustomer {

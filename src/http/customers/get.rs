@@ -23,5 +23,5 @@ pub async fn handle(
     PathId(id): PathId<CustomerId>,
 ) -> Result<Json<wire::Customer>, Problem> {
     let customer = customers::get(&app, &caller.ledger_id, id).await?;
-    Ok(Json(super::wire(id, customer.state.created_at, customer.data)))
+    Ok(Json(super::named(customer)))
 }

@@ -7,7 +7,7 @@ use vinzy_events::customer::EmailAddress;
 use vinzy_projections::{Page, customers};
 
 use crate::app::App;
-use crate::commands::customers::id_of_email;
+use crate::commands::customers::{erased_at, id_of_email};
 use crate::http::caller::Caller;
 use crate::http::problem::Problem;
 use crate::http::query::{Listed, Query};
@@ -53,10 +53,17 @@ pub async fn handle(
         },
     };
     app.in_step(customers::NAME, ledger_id).await?;
-    let page = customers::list(&app.pool, ledger_id, by_id, request).await?;
+    let mut page = customers::list(&app.pool, ledger_id, by_id, request).await?;
     let ids: Vec<CustomerId> = page.rows.iter().map(|row| row.id).collect();
     let mut data = app.personal_data.current(ledger_id, &ids).await?;
+    for row in &mut page.rows {
+        if !data.contains_key(&row.id) && row.erased_at.is_none() {
+            // Between the two reads they were erased.
+            row.erased_at = erased_at(&app, ledger_id, row.id).await?;
+        }
+    }
     Ok(Listed::new(&uri, page, |row| {
-        super::wire(row.id, row.created_at, data.remove(&row.id).unwrap_or_default())
+        let data = data.remove(&row.id).unwrap_or_default();
+        super::wire(row.id, row.created_at, row.erased_at, data)
     }))
 }

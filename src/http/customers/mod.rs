@@ -2,6 +2,8 @@
 
 pub mod create;
 pub mod delete;
+pub mod erase;
+pub mod erasure;
 pub mod get;
 pub mod list;
 pub mod update;
@@ -12,6 +14,7 @@ use vinzy_events::customer::EmailAddress;
 use vinzy_events::{CustomerId, Timestamp};
 
 use super::body::Field;
+use crate::commands::customers::NamedCustomer;
 use crate::personal_data::store::PersonalData;
 
 /// Characters of a name.
@@ -19,7 +22,12 @@ const NAME: std::ops::RangeInclusive<usize> = 1..=255;
 /// Characters of a company.
 const COMPANY: std::ops::RangeInclusive<usize> = 0..=255;
 
-fn wire(id: CustomerId, created_at: Timestamp, data: PersonalData) -> wire::Customer {
+fn wire(
+    id: CustomerId,
+    created_at: Timestamp,
+    erased_at: Option<Timestamp>,
+    data: PersonalData,
+) -> wire::Customer {
     wire::Customer {
         id: id.to_string(),
         name: data.name,
@@ -27,7 +35,13 @@ fn wire(id: CustomerId, created_at: Timestamp, data: PersonalData) -> wire::Cust
         company: data.company,
         metadata: data.metadata,
         created_at: created_at.to_string(),
+        erased_at: erased_at.map(|at| at.to_string()),
     }
+}
+
+fn named(customer: NamedCustomer) -> wire::Customer {
+    let state = customer.state;
+    wire(customer.id, state.created_at, state.erased_at, customer.data)
 }
 
 impl Field for EmailAddress {

@@ -21,7 +21,7 @@ use crate::http::query::PathId;
     request_body = wire::UpdateCustomer,
     responses(
         (status = 200, description = "The customer as they are now", body = wire::Customer),
-        (status = 409, description = "The address belongs to another customer", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "The address belongs to another customer, or this one was erased", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub async fn handle(
@@ -32,7 +32,7 @@ pub async fn handle(
 ) -> Result<Json<wire::Customer>, Problem> {
     let order = caller.order(&app, &body.canonical);
     let customer = customers::update(&app, order, id, body.content).await?;
-    Ok(Json(super::wire(id, customer.state.created_at, customer.data)))
+    Ok(Json(super::named(customer)))
 }
 
 impl FromFields for Changes {

@@ -1,6 +1,7 @@
 //! The command line. Exit code 0 means yes; 1 no; 2 that the question could not be put or answered.
 
 mod database;
+mod erase;
 mod generate;
 mod health;
 mod keys;
@@ -48,6 +49,8 @@ enum Command {
     Migrate(migrate::Migrate),
     /// Verify the ledgers of a database, event by event
     Verify(verify::Verify),
+    /// Erase the personal data of a customer, for good
+    Erase(erase::Erase),
     /// Make, show and rotate the server's keys
     Keys(keys::Keys),
     /// Run only the private PostgreSQL, for psql, `pg_dump` and the like
@@ -86,6 +89,7 @@ pub fn run() -> ExitCode {
         Command::Health(health) => health.run(),
         Command::Migrate(migrate) => migrate.run(data_dir_given),
         Command::Verify(verify) => verify.run(data_dir_given),
+        Command::Erase(erase) => erase.run(data_dir_given),
         Command::Keys(keys) => keys.run(data_dir_given, innermost),
         Command::Database(database) => database.run(data_dir_given),
     };

@@ -16,9 +16,9 @@ use crate::config::DatabaseConfig;
 #[command(
     after_help = "Walks every event: that it parses, is canonical, was built on the one before, is the next \
                         of its stream, is no older than the one before, is of a known type; that every column \
-                        beside it says the same; that sealed data are what the event commits to; that the head \
-                        and the last checkpoint fit. Reads only, also beside a running server on the same \
-                        VINZY_DB_URL.\n\n\
+                        beside it says the same; that sealed data are what the event commits to, or went with \
+                        an erasure; that the head and the last checkpoint fit. Reads only, also beside a running \
+                        server on the same VINZY_DB_URL.\n\n\
                         Exit code 0: all is as it was recorded. 1: it is not, and the first bad position is named."
 )]
 pub(super) struct Verify {

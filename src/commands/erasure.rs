@@ -8,7 +8,7 @@ use vinzy_events::ledger::{Hash, event_hash};
 use vinzy_events::{CustomerId, EventId};
 use vinzy_projections::event_log;
 
-use super::{CUSTOMER_EMAIL, CommandError, Order};
+use super::{CUSTOMER_EMAIL, CommandError, Context, Order};
 use crate::app::App;
 use crate::ledger::{Attempt, CheckpointKeys, LedgerError, Ledgers, Needs, Operation, checkpoint};
 
@@ -44,6 +44,19 @@ pub async fn erase(
     reason: Option<String>,
 ) -> Result<(), CommandError> {
     order.execute(app, Erase { id, reason }).await?;
+    Ok(())
+}
+
+/// As [`erase`], for who has the ledgers and nothing else.
+pub async fn erase_in(
+    ledgers: &Ledgers,
+    ledger_id: &str,
+    context: Context,
+    id: CustomerId,
+    reason: Option<String>,
+) -> Result<(), CommandError> {
+    let operation = Erase { id, reason };
+    ledgers.execute(ledger_id, operation, context, None).await?;
     Ok(())
 }
 

@@ -37,7 +37,7 @@ pub use cache::Versioned;
 pub use checkpoint_keys::CheckpointKeys;
 pub use feed::{Feed, Listener};
 pub use load::StreamStore;
-pub use open::{NamedKey, OpenError, Opening, named_keys, open};
+pub use open::{NamedKey, OpenError, Opening, named_key, named_keys, open};
 pub use operation::{
     Context, Idempotency, LedgerError, Needs, Operation, Outcome, Receipt, ReceiptSlot, StreamPoint,
 };

@@ -125,6 +125,17 @@ pub async fn named_keys(pool: &PgPool) -> sqlx::Result<Vec<NamedKey>> {
     .await
 }
 
+/// A ledger with the key that it names; `None` when there is no such ledger.
+pub async fn named_key(pool: &PgPool, ledger_id: &str) -> sqlx::Result<Option<NamedKey>> {
+    sqlx::query_as!(
+        NamedKey,
+        "SELECT origin, verifier_key FROM ledgers WHERE ledger_id = $1",
+        ledger_id
+    )
+    .fetch_optional(pool)
+    .await
+}
+
 fn first_event(
     origin: &str,
     verifier_key: &str,

@@ -1,8 +1,11 @@
 //! Erasing customers: nothing of them is left anywhere, and the ledger still verifies.
 
+use std::io::Write;
+use std::process::{Output, Stdio};
+
 use reqwest::Method;
 use serde_json::{Value, json};
-use vinzy_engine::app::connect;
+use vinzy_engine::database::connect;
 use vinzy_events::customer::{CustomerErased, CustomerEvent};
 use vinzy_events::ledger::{Frontier, Leaf, VerifierKey, event_hash};
 use vinzy_events::stream::StreamEvent;
@@ -10,7 +13,7 @@ use vinzy_projections::event_log;
 
 use crate::support::client::{Answer, Client, send};
 use crate::support::database::TestDatabase;
-use crate::support::node::Node;
+use crate::support::node::{Node, vinzy};
 use crate::support::{TestApp, check_everything};
 
 /// What stands in the data of [`wilhelmina`], before and after a change.
@@ -415,10 +418,12 @@ async fn one_of_two_erased() -> (TestApp, Value, Value) {
     (app, erased, other)
 }
 
+/// Makes the SQL of a tamperer out of the ids of the erased customer and the other.
+type Tampering = fn(&str, &str) -> String;
+
 #[tokio::test]
 async fn ciphertext_must_be_there_before_an_erasure_and_gone_after_it() {
     let id = |customer: &Value| customer["id"].as_str().unwrap().to_owned();
-    type Tampering = fn(&str, &str) -> String;
     let cases: [(&str, Tampering, u64, &str); 6] = [
         (
             "another customer's",
@@ -492,4 +497,78 @@ async fn ciphertext_must_be_there_before_an_erasure_and_gone_after_it() {
         );
         app.database.drop().await;
     }
+}
+
+fn vinzy_erase(database: &TestDatabase, arguments: &[&str], input: &str) -> Output {
+    let mut child = vinzy()
+        .arg("erase")
+        .args(arguments)
+        .env("VINZY_DB_URL", database.url())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A program that does not ask may be gone already.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    child.wait_with_output().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_erases_beside_a_running_server() {
+    let app = TestApp::start().await;
+    let customer = app.client.post("/customers", &wilhelmina()).await.expect(201);
+    let id = customer["id"].as_str().unwrap();
+    let told = |output: &Output| String::from_utf8_lossy(&output.stderr).into_owned();
+
+    for answer in ["no\n", ""] {
+        let refused = vinzy_erase(&app.database, &[id], answer);
+        assert_eq!(refused.status.code(), Some(1), "{}", told(&refused));
+        assert!(
+            told(&refused).contains("Nothing was erased"),
+            "{}",
+            told(&refused)
+        );
+    }
+    let nobody = "0197f0a2-0000-7000-8000-000000000000";
+    let missing = vinzy_erase(&app.database, &[nobody, "--yes"], "");
+    assert_eq!(missing.status.code(), Some(1), "{}", told(&missing));
+    let foreign_key = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    for wrong in [
+        &[id, "--yes", "--ledger", "nope"][..],
+        &[id, "--yes", "--signing-key", foreign_key],
+        &["x", "--yes"],
+    ] {
+        let refused = vinzy_erase(&app.database, wrong, "");
+        assert_eq!(refused.status.code(), Some(2), "{wrong:?}: {}", told(&refused));
+    }
+    assert_eq!(
+        app.client.get(&path_of(&customer)).await.expect(200)["name"],
+        "Wilhelmina"
+    );
+
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("certificate.json");
+    let arguments = [id, "--reason", "Art. 17 GDPR", "--out", out.to_str().unwrap()];
+    let erased = vinzy_erase(&app.database, &arguments, "yes\n");
+    assert_eq!(erased.status.code(), Some(0), "{}", told(&erased));
+    let certificate: Value = serde_json::from_slice(&std::fs::read(&out).unwrap()).unwrap();
+    assert_eq!(certificate["reason"], "Art. 17 GDPR");
+    let leaf = Leaf::parse(certificate["event"].as_str().unwrap().as_bytes()).unwrap();
+    assert_eq!(leaf.meta.actor.via, "cli");
+    let path = format!("{}/erasure", path_of(&customer));
+    assert_eq!(app.client.get(&path).await.expect(200), certificate);
+    assert_erased(
+        &app.client.get(&path_of(&customer)).await.expect(200),
+        &certificate,
+    );
+    assert_eq!(left_of(&app.database, &customer).await, 0);
+    let late = app.client.patch(&path_of(&customer), &json!({"name": "W"})).await;
+    late.expect_problem(409, "CUSTOMER_ERASED");
+
+    let again = vinzy_erase(&app.database, &[id], "");
+    assert_eq!(again.status.code(), Some(0), "{}", told(&again));
+    let shown: Value = serde_json::from_slice(&again.stdout).unwrap();
+    assert_eq!(shown["event"], certificate["event"]);
+    app.finish().await;
 }

@@ -16,7 +16,7 @@ use super::Answer;
 use super::store::{Ground, runtime};
 use crate::app::{DEFAULT_LEDGER, MIGRATOR};
 use crate::clock::{Clock, Entropy};
-use crate::commands::{CommandError, Context, erasure};
+use crate::commands::{CommandError, Context, erasure, ReceiptSlot};
 use crate::config::{DatabaseConfig, Secret};
 use crate::http::customers::erasure::wire;
 use crate::ledger::{CheckpointKeys, Feed, Ledgers, checkpoint, named_key};
@@ -187,6 +187,7 @@ impl Task {
             },
             correlation_id: None,
             causation_id: None,
+            receipt: ReceiptSlot::default(),
         };
         erasure::erase_in(ledgers, ledger_id, context, id, self.reason.clone()).await?;
         eprintln!("Customer {id} is erased.");

@@ -330,3 +330,43 @@ fn an_event_can_fill_a_leaf_and_no_more() {
     leaf.payload = Value::String("x".repeat(room + 1));
     assert!(matches!(leaf.encode(), Err(LeafError::TooLarge(_))));
 }
+
+#[test]
+fn a_receipt_proves_its_event_and_no_other() {
+    let vectors = Vectors::load();
+    let key: VerifierKey = vectors.text("vkey").parse().unwrap();
+    let leaves = vectors.leaves();
+    let hashes: Vec<Hash> = leaves.iter().map(|leaf| event_hash(leaf)).collect();
+    for (position, leaf) in (0..).zip(&leaves) {
+        let subtree_hash = |subtree: Subtree| {
+            let begin = usize::try_from(subtree.index << subtree.height).unwrap();
+            Some(root_of(&hashes[begin..begin + (1 << subtree.height)]))
+        };
+        let plan = ProofPlan::inclusion(position, 5).unwrap();
+        let inclusion_proof = plan.build(subtree_hash).unwrap();
+        let receipt = Receipt {
+            position,
+            leaf,
+            inclusion_proof: &inclusion_proof,
+            checkpoint: vectors.text("checkpoint_5"),
+        };
+        let (checkpoint, proven) = receipt.check(&key).unwrap();
+        assert_eq!((checkpoint.size, proven.pos), (5, position));
+        let elsewhere = Receipt {
+            position: (position + 1) % 5,
+            ..receipt
+        };
+        assert!(matches!(elsewhere.check(&key), Err(ReceiptError::Proof(_))));
+        let edited = String::from_utf8(leaf.clone()).unwrap().replace("2026", "2025");
+        let edited = Receipt {
+            leaf: edited.as_bytes(),
+            ..receipt
+        };
+        assert!(matches!(edited.check(&key), Err(ReceiptError::Proof(_))));
+        let other_key = VerifierKey::from_signing(key.name(), &SigningKey::from_bytes(&[8; 32]));
+        assert!(matches!(
+            receipt.check(&other_key),
+            Err(ReceiptError::Checkpoint(CheckpointError::NotSigned))
+        ));
+    }
+}

@@ -22,6 +22,17 @@ pub enum TileKind {
     Entries,
 }
 
+impl TileKind {
+    /// How many hashes or entries a ledger of `size` events has, in all tiles of this kind. A hash above the lowest
+    /// level is one of a full tile below.
+    fn filled(self, size: u64) -> u64 {
+        match self {
+            Self::Entries => size,
+            Self::Hashes { level } => size.checked_shr(8 * u32::from(level)).unwrap_or(0),
+        }
+    }
+}
+
 /// Names a tile. Text form: its path, without the ledger before it and without a slash in front.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TilePath {
@@ -45,6 +56,30 @@ impl TilePath {
         };
         let is_level = !matches!(kind, TileKind::Hashes { level } if level > MAX_LEVEL);
         is_level.then_some(Self { kind, index, partial })
+    }
+
+    /// The tile at an index as far as a ledger of `size` events fills it; `None` if that is not at all.
+    pub fn widest(kind: TileKind, index: u64, size: u64) -> Option<Self> {
+        let before = index.checked_mul(FULL.into())?;
+        let there = kind.filled(size).checked_sub(before)?;
+        Self::try_new(kind, index, there.min(FULL.into()).try_into().ok()?)
+    }
+
+    /// All tiles of a ledger of `size` events: those of entries, then those of hashes from the lowest level up.
+    pub fn all(size: u64) -> impl Iterator<Item = Self> {
+        let levels = (0..=MAX_LEVEL).map(|level| TileKind::Hashes { level });
+        std::iter::once(TileKind::Entries)
+            .chain(levels)
+            .take_while(move |kind| kind.filled(size) > 0)
+            .flat_map(move |kind| {
+                (0..kind.filled(size).div_ceil(FULL.into()))
+                    .filter_map(move |index| Self::widest(kind, index, size))
+            })
+    }
+
+    /// Whether a ledger of `size` events fills it.
+    pub fn is_within(self, size: u64) -> bool {
+        Self::widest(self.kind, self.index, size).is_some_and(|widest| self.width() <= widest.width())
     }
 
     /// What it holds.
@@ -183,6 +218,41 @@ mod tests {
         let full: TilePath = "tile/entries/000".parse().unwrap();
         assert_eq!((full.kind(), full.width()), (TileKind::Entries, 256));
         assert!(full.is_full());
+    }
+
+    #[test]
+    fn a_ledger_fills_the_tiles_of_its_size() {
+        let paths = |size| {
+            TilePath::all(size)
+                .map(|path| path.to_string())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(paths(0), [""; 0]);
+        assert_eq!(paths(1), ["tile/entries/000.p/1", "tile/0/000.p/1"]);
+        assert_eq!(paths(256), ["tile/entries/000", "tile/0/000", "tile/1/000.p/1"]);
+        assert_eq!(
+            paths(513),
+            [
+                "tile/entries/000",
+                "tile/entries/001",
+                "tile/entries/002.p/1",
+                "tile/0/000",
+                "tile/0/001",
+                "tile/0/002.p/1",
+                "tile/1/000.p/2"
+            ]
+        );
+        assert!(tile(TileKind::Entries, u64::MAX >> 8, 255).is_within(u64::MAX));
+        for (path, size) in [
+            (tile(TileKind::Entries, u64::MAX, 1), u64::MAX),
+            (tile(TileKind::Entries, 1, 2), 257),
+            (tile(TileKind::Hashes { level: 0 }, 0, 256), 255),
+            (tile(TileKind::Hashes { level: 1 }, 0, 2), 511),
+            (tile(TileKind::Hashes { level: 8 }, 0, 1), u64::MAX),
+            (tile(TileKind::Hashes { level: 63 }, 0, 1), u64::MAX),
+        ] {
+            assert!(!path.is_within(size), "{path} in {size}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 use vinzy_events::ledger::{Hash, Leaf, LeafContent, LeafError, StoredColumns};
 use vinzy_events::stream::{StreamEvent, UnreadableEvent};
-use vinzy_events::{CustomerId, LicenseId, Timestamp};
+use vinzy_events::{CustomerId, EventId, LicenseId, Timestamp};
 
 /// One row of the event store, as stored.
 #[derive(Debug, Clone)]
@@ -42,6 +42,9 @@ pub enum DecodeError {
     /// The payload is not one of its type.
     #[error(transparent)]
     Event(#[from] UnreadableEvent),
+    /// An event beside it is missing.
+    #[error("an event beside it is missing")]
+    Gap,
 }
 
 impl StoredEvent {
@@ -297,6 +300,33 @@ pub async fn count_license_events(
     .fetch_one(conn)
     .await
     .map(unsigned)
+}
+
+/// Where an event stands in its ledger.
+pub async fn position_of(
+    conn: &mut PgConnection,
+    ledger_id: &str,
+    event_id: EventId,
+) -> sqlx::Result<Option<u64>> {
+    let position = sqlx::query_scalar!(
+        "SELECT position FROM events WHERE ledger_id = $1 AND event_id = $2",
+        ledger_id,
+        event_id.as_uuid(),
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(position.map(unsigned))
+}
+
+/// The bytes of the event at a position.
+pub async fn leaf(conn: &mut PgConnection, ledger_id: &str, position: u64) -> sqlx::Result<Option<Vec<u8>>> {
+    sqlx::query_scalar!(
+        "SELECT leaf FROM events WHERE ledger_id = $1 AND position = $2",
+        ledger_id,
+        signed(position),
+    )
+    .fetch_optional(conn)
+    .await
 }
 
 /// Number of events in a ledger; 0 when there is no such ledger.

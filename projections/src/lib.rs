@@ -19,6 +19,7 @@ mod recent;
 mod rows;
 mod runner;
 pub mod tenants;
+pub mod tiles;
 pub mod usage;
 
 use std::sync::Arc;
@@ -40,5 +41,6 @@ pub fn all() -> Vec<Arc<dyn Projection>> {
         Arc::new(rows::Rows::<anomalies::Anomalies>::default()),
         Arc::new(rows::Rows::<api_keys::ApiKeys>::default()),
         Arc::new(rows::Rows::<tenants::Tenants>::default()),
+        Arc::new(tiles::Tiles),
     ]
 }

@@ -66,7 +66,8 @@ pub async fn verify_ledger(
 
 /// Signs the ledger as it is now; refuses when it does not continue the last checkpoint.
 pub async fn sign_checkpoint(app: &App, ledger_id: &str) -> Result<String, SignError> {
-    checkpoint::sign(&app.pool, ledger_id, &app.checkpoint_keys).await
+    let signed = checkpoint::sign(&app.pool, ledger_id, &app.checkpoint_keys).await?;
+    Ok(signed.note)
 }
 
 /// The ids of all ledgers of a database.

@@ -18,6 +18,7 @@ pub mod metrics;
 pub mod personal_data;
 pub mod privileges;
 pub mod processes;
+pub mod proofs;
 pub mod secrets;
 pub mod telemetry;
 pub mod tenants;

@@ -16,6 +16,7 @@ use super::query::Identified;
 use crate::audit::{HeadError, SignError, VerifyError};
 use crate::commands::{CommandError, LedgerError};
 use crate::personal_data::store::PersonalDataError;
+use crate::proofs::ProveError;
 
 impl From<CommandError> for Problem {
     fn from(error: CommandError) -> Self {
@@ -178,6 +179,31 @@ impl From<SignError> for Problem {
             SignError::Fork { .. } => Self::conflict("LEDGER_FORKED", format!("{error}.")),
             SignError::Head(HeadError::Database(error)) => database(&error),
             SignError::Head(_) | SignError::ForeignKey { .. } => Self::internal(&error),
+        }
+    }
+}
+
+impl From<ProveError> for Problem {
+    fn from(error: ProveError) -> Self {
+        match error {
+            ProveError::Database(error) => database(&error),
+            ProveError::Sign(error) => error.into(),
+            ProveError::Behind(error) => error.into(),
+            ProveError::NoSuchEvent => Self::not_found("EVENT_NOT_FOUND", "Event not found"),
+            ProveError::BeyondLedger { size } => Self::field(
+                "size",
+                format!("must be at most {size}, the number of events in the ledger"),
+            ),
+            ProveError::NotCovered { position } => Self::field(
+                "size",
+                format!("must be more than {position}, the event's position"),
+            ),
+            ProveError::Shrinking { to } => Self::field("from", format!("must be at most {to}")),
+            ProveError::ToBeyondLedger { size } => Self::field(
+                "to",
+                format!("must be at most {size}, the number of events in the ledger"),
+            ),
+            ProveError::Damaged(_) | ProveError::Unprovable { .. } => Self::internal(&error),
         }
     }
 }

@@ -68,8 +68,14 @@ pub(super) fn described() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Document::openapi())
 }
 
-/// Says of every operation that what else it answers is a problem document.
+/// Says of every operation that what else it answers is a problem document. What our router calls the rest of a path is
+/// a parameter like others here.
 pub(super) fn with_problems(mut document: Description) -> Description {
+    let paths = std::mem::take(&mut document.paths.paths);
+    document.paths.paths = paths
+        .into_iter()
+        .map(|(path, item)| (path.replace("{*", "{"), item))
+        .collect();
     let content = Content::new(Some(Ref::from_schema_name("Problem")));
     let problem = ResponseBuilder::new()
         .description("Anything else is a problem document: see `/docs/problems`.")

@@ -30,10 +30,50 @@ pub enum SignError {
     },
 }
 
+/// A checkpoint as it was signed.
+#[derive(Debug, Clone)]
+pub struct SignedCheckpoint {
+    /// What it says.
+    pub checkpoint: Checkpoint,
+    /// The signed note.
+    pub note: String,
+    /// The key that it verifies with.
+    pub verifier_key: String,
+}
+
 impl From<sqlx::Error> for SignError {
     fn from(error: sqlx::Error) -> Self {
         Self::Head(error.into())
     }
+}
+
+/// The checkpoint that was signed last: as far as it goes, the ledger is published.
+pub async fn last(pool: &PgPool, ledger_id: &str) -> Result<Option<SignedCheckpoint>, SignError> {
+    let row = sqlx::query!(
+        "SELECT origin, verifier_key, signed_size, signed_frontier, signed_checkpoint
+         FROM ledgers WHERE ledger_id = $1",
+        ledger_id,
+    )
+    .fetch_optional(pool)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let (Some(size), Some(frontier), Some(note)) =
+        (row.signed_size, row.signed_frontier, row.signed_checkpoint)
+    else {
+        return Ok(None);
+    };
+    let size = unsigned(size);
+    let frontier =
+        Frontier::from_bytes(size, &frontier).map_err(|_| SignError::Fork { signed_size: size })?;
+    Ok(Some(SignedCheckpoint {
+        checkpoint: Checkpoint {
+            origin: row.origin,
+            size,
+            root: frontier.root(),
+        },
+        note,
+        verifier_key: row.verifier_key,
+    }))
 }
 
 /// Signs the ledger as it is now, as a signed note, with the key that it names.
@@ -41,7 +81,11 @@ impl From<sqlx::Error> for SignError {
 /// The frontier that the last checkpoint was signed over is carried on with the hashes since; only if
 /// that gives the frontier of today is the new checkpoint consistent with the old one. Costs as many
 /// hashes as events came since.
-pub async fn sign(pool: &PgPool, ledger_id: &str, keys: &CheckpointKeys) -> Result<String, SignError> {
+pub async fn sign(
+    pool: &PgPool,
+    ledger_id: &str,
+    keys: &CheckpointKeys,
+) -> Result<SignedCheckpoint, SignError> {
     let mut tx = pool.begin().await?;
     let head = head::lock(&mut tx, ledger_id).await?;
     let row = sqlx::query!(
@@ -53,11 +97,19 @@ pub async fn sign(pool: &PgPool, ledger_id: &str, keys: &CheckpointKeys) -> Resu
     .await?;
     let signed_size = row.signed_size.map_or(0, unsigned);
     let fork = || SignError::Fork { signed_size };
-    if let Some(note) = row.signed_checkpoint.filter(|_| signed_size == head.size) {
-        return Ok(note);
-    }
     let mut frontier =
         Frontier::from_bytes(signed_size, &row.signed_frontier.unwrap_or_default()).map_err(|_| fork())?;
+    if let Some(note) = row.signed_checkpoint.filter(|_| signed_size == head.size) {
+        return Ok(SignedCheckpoint {
+            checkpoint: Checkpoint {
+                origin: head.origin,
+                size: signed_size,
+                root: frontier.root(),
+            },
+            note,
+            verifier_key: row.verifier_key,
+        });
+    }
     let mut from = signed(signed_size);
     while frontier.size() < head.size {
         let hashes = sqlx::query_scalar!(
@@ -104,5 +156,9 @@ pub async fn sign(pool: &PgPool, ledger_id: &str, keys: &CheckpointKeys) -> Resu
     .execute(&mut *tx)
     .await?;
     tx.commit().await?;
-    Ok(note)
+    Ok(SignedCheckpoint {
+        checkpoint,
+        note,
+        verifier_key: row.verifier_key,
+    })
 }

@@ -25,5 +25,6 @@ mod sessions;
 mod support;
 mod telemetry;
 mod tenants;
+mod tiles;
 mod usage;
 mod validation;

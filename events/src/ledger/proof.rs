@@ -96,6 +96,14 @@ impl ProofPlan {
         }
     }
 
+    /// Of a leaf's hash, as the only one.
+    pub fn leaf(index: u64) -> Self {
+        let leaf = Subtree { height: 0, index };
+        Self {
+            nodes: vec![vec![leaf]],
+        }
+    }
+
     /// The subtrees that are needed, some perhaps more than once.
     pub fn subtrees(&self) -> impl Iterator<Item = Subtree> {
         self.nodes.iter().flatten().copied()

@@ -87,6 +87,14 @@ impl TilePath {
         self.kind
     }
 
+    /// The level, if it holds hashes.
+    pub const fn level(self) -> Option<u8> {
+        match self.kind {
+            TileKind::Hashes { level } => Some(level),
+            TileKind::Entries => None,
+        }
+    }
+
     /// Its number within the level, from 0.
     pub const fn index(self) -> u64 {
         self.index

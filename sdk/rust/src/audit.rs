@@ -1,4 +1,4 @@
-//! The audit trail and its verification.
+//! The audit trail, its verification, and proofs.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -57,4 +57,63 @@ pub struct LedgerVerification {
     pub root: String,
     /// A signed checkpoint of the ledger as verified; `null` when something is wrong.
     pub checkpoint: Option<String>,
+}
+
+/// Proof that an event stands in a ledger, in the tree of a size (RFC 9162, 2.1.3).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct InclusionProof {
+    /// Where the event stands in the ledger, from 0: the index of its leaf.
+    pub position: u64,
+    /// SHA-256 of 0x00 and the event's bytes, lower hex: the hash of its leaf.
+    pub event_hash: String,
+    /// Number of events of the tree.
+    pub size: u64,
+    /// Merkle root of the tree, lower hex.
+    pub root: String,
+    /// The proof's hashes in their order, lower hex.
+    pub hashes: Vec<String>,
+    /// The signed checkpoint of this very size; `null` when there is none.
+    pub checkpoint: Option<String>,
+}
+
+/// Proof that a ledger at one size is how the ledger at another began (RFC 9162, 2.1.4).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ConsistencyProof {
+    /// Number of events of the older tree.
+    pub from: u64,
+    /// Number of events of the newer tree.
+    pub to: u64,
+    /// Merkle root of the older tree, lower hex.
+    pub from_root: String,
+    /// Merkle root of the newer tree, lower hex.
+    pub to_root: String,
+    /// The proof's hashes in their order, lower hex.
+    pub hashes: Vec<String>,
+    /// The signed checkpoint of the newer size; `null` when there is none.
+    pub checkpoint: Option<String>,
+}
+
+/// An event with the proof that a signed checkpoint covers it: to be kept, and checked without a server.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Receipt {
+    /// `vinzy-receipt/1`.
+    pub version: String,
+    /// The key that the checkpoint verifies with, as `origin+key id+key`. Compare it with one from elsewhere.
+    pub verifier_key: String,
+    /// Where the event stands in the ledger, from 0: the index of its leaf.
+    pub position: u64,
+    /// The event's bytes, base64.
+    pub leaf: String,
+    /// The inclusion proof's hashes in their order, lower hex.
+    pub inclusion_proof: Vec<String>,
+    /// The checkpoint, a signed note.
+    pub checkpoint: String,
+}
+
+impl Receipt {
+    /// What `version` says.
+    pub const VERSION: &str = "vinzy-receipt/1";
 }

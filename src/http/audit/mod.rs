@@ -2,6 +2,9 @@
 
 pub mod ledger;
 pub mod list;
+pub mod prove_consistency;
+pub mod prove_inclusion;
+pub mod receipt;
 pub mod verify;
 
 use vinzy_client::audit as wire;
@@ -45,4 +48,17 @@ fn verification(events_checked: u64, damage: Option<Damage>) -> wire::Verificati
         break_at: damage.as_ref().map(|damage| damage.position),
         problem: damage.map(|damage| damage.problem),
     }
+}
+
+/// What a position must be.
+const POSITION: &str = "must be a whole number of at least 0";
+
+/// A position or size of a ledger: the database can count so far.
+fn in_range(text: &str, minimum: u64) -> Option<u64> {
+    let number: i64 = text.parse().ok()?;
+    number.try_into().ok().filter(|number| *number >= minimum)
+}
+
+fn hex(hashes: &[Hash]) -> Vec<String> {
+    hashes.iter().map(Hash::to_string).collect()
 }

@@ -126,6 +126,8 @@ const PROBLEMS = [
   ["api-key-not-found", 404, "There is no such API key, or it was revoked."],
   ["tenant-not-found", 404, "There is no such tenant, or it was closed."],
   ["ledger-not-found", 404, "There is no such ledger, or it is not yours to read."],
+  ["tile-not-found", 404, "The ledger has no such tile, or no signed checkpoint covers it yet, or its path is not written in the one way."],
+  ["event-not-found", 404, "The ledger has no such event."],
   ["method-not-allowed", 405, "The path does not take this method; `Allow` names those that it takes."],
   ["request-timeout", 408, "The body did not come in time."],
   ["product-code-taken", 409, "Another product has this code."],

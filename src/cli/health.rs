@@ -1,7 +1,7 @@
 //! `vinzy health`
 
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,11 +47,8 @@ impl Health {
     }
 
     async fn ask(self) -> Result<Answer, Box<dyn Error>> {
-        let mut client = reqwest::Client::builder().timeout(Duration::from_secs(self.timeout));
-        if let Some(file) = &self.tls_cert {
-            client = client.tls_backend_preconfigured(trusting(read_certificates(file)?)?);
-        }
-        let client = client.build()?;
+        let timeout = Duration::from_secs(self.timeout);
+        let client = http_client(timeout, self.tls_cert.as_deref())?.build()?;
         let default = match self.tls_cert {
             Some(_) => "https://127.0.0.1:8080",
             None => "http://127.0.0.1:8080",
@@ -67,6 +64,18 @@ impl Health {
         }
         Ok(Answer::Yes)
     }
+}
+
+/// A client that, if certificates are named, trusts them alone.
+pub(super) fn http_client(
+    timeout: Duration,
+    tls_cert: Option<&Path>,
+) -> Result<reqwest::ClientBuilder, Box<dyn Error>> {
+    let mut client = reqwest::Client::builder().timeout(timeout);
+    if let Some(file) = tls_cert {
+        client = client.tls_backend_preconfigured(trusting(read_certificates(file)?)?);
+    }
+    Ok(client)
 }
 
 fn trusting(known: Vec<CertificateDer<'static>>) -> Result<ClientConfig, Box<dyn Error>> {

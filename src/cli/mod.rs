@@ -1,5 +1,6 @@
 //! The command line. Exit code 0 means yes; 1 no; 2 that the question could not be put or answered.
 
+mod audit;
 mod database;
 mod erase;
 mod generate;
@@ -49,6 +50,8 @@ enum Command {
     Migrate(migrate::Migrate),
     /// Verify the ledgers of a database, event by event
     Verify(verify::Verify),
+    /// Check a ledger from outside: by its address or its saved files
+    Audit(audit::Audit),
     /// Erase the personal data of a customer, for good
     Erase(erase::Erase),
     /// Make, show and rotate the server's keys
@@ -89,6 +92,7 @@ pub fn run() -> ExitCode {
         Command::Health(health) => health.run(),
         Command::Migrate(migrate) => migrate.run(data_dir_given),
         Command::Verify(verify) => verify.run(data_dir_given),
+        Command::Audit(audit) => audit.run(),
         Command::Erase(erase) => erase.run(data_dir_given),
         Command::Keys(keys) => keys.run(data_dir_given, innermost),
         Command::Database(database) => database.run(data_dir_given),

@@ -51,7 +51,7 @@ impl Verify {
 }
 
 async fn verify(pool: &PgPool, ledger_id: &str) -> Result<bool, Box<dyn Error>> {
-    let bar = progress_bar(ledger_id);
+    let bar = progress_bar(ledger_id, "events");
     let report = audit::verify_ledger(pool, ledger_id, |done, size| {
         bar.set_length(size);
         bar.set_position(done);
@@ -81,13 +81,14 @@ async fn verify(pool: &PgPool, ledger_id: &str) -> Result<bool, Box<dyn Error>> 
     }
 }
 
-fn progress_bar(ledger_id: &str) -> ProgressBar {
+/// A bar that counts `what` of a ledger; nothing where nobody looks.
+pub(super) fn progress_bar(ledger: &str, what: &str) -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let style = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} events, {per_sec}, {eta} left")
-        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    let template = format!("{{prefix}} {{wide_bar}} {{pos}}/{{len}} {what}, {{per_sec}}, {{eta}} left");
+    let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(0)
         .with_style(style)
-        .with_prefix(ledger_id.to_owned())
+        .with_prefix(ledger.to_owned())
 }

@@ -5,6 +5,7 @@ mod anomalies;
 mod api_keys;
 mod architecture;
 mod audit;
+mod auditing;
 mod cli;
 mod connections;
 mod contract;

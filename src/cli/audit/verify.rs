@@ -1,0 +1,218 @@
+//! `vinzy audit verify`
+
+use std::fs;
+use std::path::PathBuf;
+
+use clap::Args;
+use vinzy_events::ledger::{
+    ChainVerifier, Checkpoint, Hash, TileKind, TilePath, entries, event_hash, root_of, split_hashes,
+};
+use vinzy_events::stream::is_known_event;
+
+use super::Stop;
+use super::source::{Ledger, Location, named_by, untrusted};
+use crate::cli::verify::progress_bar;
+
+/// Hashes or events in a full tile.
+const WIDTH: u64 = 256;
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Reads every event and every tile that the checkpoint covers: that events parse, are canonical, were \
+                  built on the one before, are the next of their stream, are no older than the one before, and are of \
+                  a known type; that the tiles are those of these events; that the root is the one that was signed; \
+                  and, with an older checkpoint, that history up to there is still the same."
+)]
+pub(super) struct Verify {
+    #[command(flatten)]
+    location: Location,
+
+    /// A file with a checkpoint that you kept: the ledger must continue it
+    #[arg(long, value_name = "FILE")]
+    since: Option<PathBuf>,
+}
+
+impl Verify {
+    pub(super) async fn run(self) -> Result<(), Stop> {
+        let ledger = self.location.open().await?;
+        let since = match self.since {
+            Some(file) => Some(kept(&ledger, &fs::read_to_string(file)?)?),
+            None => None,
+        };
+        let bar = progress_bar(&ledger.checkpoint.origin, "events");
+        bar.set_length(ledger.checkpoint.size);
+        let mut walk = Walk::new(&ledger, since);
+        let walked = walk.run(|done| bar.set_position(done)).await;
+        bar.finish_and_clear();
+        let Checkpoint { origin, size, root } = &ledger.checkpoint;
+        walked.inspect_err(|_| {
+            println!(
+                "{origin}: {} of {size} events were good before that",
+                walk.verifier.size()
+            );
+        })?;
+        println!("{origin}: {size} events verified, root {root}");
+        println!(
+            "proven: every event is whole, in its order and built on the one before; all tiles are those of these \
+             events; {} signed their root",
+            ledger.key.name()
+        );
+        if let Some(old) = walk.since {
+            println!(
+                "proven: the ledger continues the checkpoint of {} events",
+                old.size
+            );
+        }
+        ledger.say_whose_key();
+        Ok(())
+    }
+}
+
+/// The checkpoint that the auditor kept.
+fn kept(ledger: &Ledger, note: &str) -> Result<Checkpoint, Stop> {
+    let old = ledger.key.open(note).map_err(untrusted)?;
+    let size = ledger.checkpoint.size;
+    if old.size > size {
+        let problem = format!(
+            "it is missing: the checkpoint that you kept counts {} events, this one {size}",
+            old.size
+        );
+        return Err(Stop::at(size, problem));
+    }
+    Ok(old)
+}
+
+/// Follows a ledger from its first event.
+struct Walk<'a> {
+    ledger: &'a Ledger,
+    verifier: ChainVerifier,
+    since: Option<Checkpoint>,
+    /// Of each level above the lowest the tiles that were filled, and the hashes of the one that is not.
+    upper: Vec<(u64, Vec<Hash>)>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(ledger: &'a Ledger, since: Option<Checkpoint>) -> Self {
+        Self {
+            ledger,
+            verifier: ChainVerifier::new(ledger.checkpoint.origin.clone(), is_known_event),
+            since,
+            upper: vec![],
+        }
+    }
+
+    async fn run(&mut self, progress: impl Fn(u64)) -> Result<(), Stop> {
+        let Checkpoint { size, root, .. } = self.ledger.checkpoint;
+        for index in 0..size.div_ceil(WIDTH) {
+            let hashes = self.events(index).await?;
+            if hashes.len() as u64 == WIDTH {
+                self.filled(root_of(&hashes)).await?;
+            }
+            progress(self.verifier.size());
+        }
+        for level in 0..self.upper.len() {
+            if !self.upper[level].1.is_empty() {
+                self.compare(level).await?;
+            }
+        }
+        if self.verifier.root() != root {
+            let problem =
+                "BROKEN checkpoint: it was signed over another history than these events: they give the root";
+            return Err(Stop::Wrong(format!(
+                "{problem} {}, it says {root}",
+                self.verifier.root()
+            )));
+        }
+        Ok(())
+    }
+
+    /// Checks the events of a tile, each with its hash; gives the hashes.
+    async fn events(&mut self, index: u64) -> Result<Vec<Hash>, Stop> {
+        let first = index * WIDTH;
+        let (path, bytes) = self.tile(TileKind::Entries, index).await?;
+        let (hash_path, hash_bytes) = self.tile(TileKind::Hashes { level: 0 }, index).await?;
+        let hashes = split_hashes(hash_path, &hash_bytes).map_err(|error| Stop::at(first, error))?;
+        let mut read = 0;
+        let mut leaves = entries(&bytes);
+        for (position, hash) in (first..).zip(&hashes) {
+            let leaf = leaves
+                .next()
+                .ok_or_else(|| Stop::at(position, format!("{path} does not hold it")))?;
+            read += leaf.len() + 2;
+            if event_hash(leaf) != *hash {
+                let problem = format!("the event in {path} does not have the hash that {hash_path} says");
+                return Err(Stop::at(position, problem));
+            }
+            self.event(position, leaf)?;
+        }
+        if read != bytes.len() {
+            let problem = format!("{path} holds more than its events");
+            return Err(Stop::at(self.verifier.size(), problem));
+        }
+        Ok(hashes)
+    }
+
+    fn event(&mut self, position: u64, leaf: &[u8]) -> Result<(), Stop> {
+        let verified = self
+            .verifier
+            .push(leaf)
+            .map_err(|finding| Stop::at(finding.position, finding.problem))?;
+        if position == 0 && named_by(&verified.leaf).as_ref() != Some(&self.ledger.key) {
+            return Err(Stop::at(0, "it names another key than signed the checkpoint"));
+        }
+        match &self.since {
+            Some(old) if old.size == self.verifier.size() && old.root != self.verifier.root() => {
+                let problem = format!(
+                    "history up to here is not the one that the checkpoint of {} events was signed over",
+                    old.size
+                );
+                Err(Stop::at(position, problem))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A tile of the lowest level is full: its hash belongs to the level above, and so on.
+    async fn filled(&mut self, root: Hash) -> Result<(), Stop> {
+        let mut root = root;
+        for level in 0.. {
+            if level == self.upper.len() {
+                self.upper.push((0, vec![]));
+            }
+            self.upper[level].1.push(root);
+            if (self.upper[level].1.len() as u64) < WIDTH {
+                break;
+            }
+            self.compare(level).await?;
+            let (index, hashes) = &mut self.upper[level];
+            *index += 1;
+            root = root_of(&std::mem::take(hashes));
+        }
+        Ok(())
+    }
+
+    /// Compares an upper tile with what the events gave.
+    async fn compare(&self, level: usize) -> Result<(), Stop> {
+        let (index, expected) = &self.upper[level];
+        let level = u8::try_from(level + 1)?;
+        let span = WIDTH.pow(level.into());
+        let first = index * WIDTH * span;
+        let (path, bytes) = self.tile(TileKind::Hashes { level }, *index).await?;
+        let hashes = split_hashes(path, &bytes).map_err(|error| Stop::at(first, error))?;
+        match (0..).zip(hashes.iter().zip(expected)).find(|(_, (a, b))| a != b) {
+            Some((number, _)) => Err(Stop::at(
+                first + number * span,
+                format!("{path} has another hash for the {span} events from here on than they give"),
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// A tile that the checkpoint covers.
+    async fn tile(&self, kind: TileKind, index: u64) -> Result<(TilePath, Vec<u8>), Stop> {
+        let size = self.ledger.checkpoint.size;
+        let path = TilePath::widest(kind, index, size)
+            .ok_or_else(|| Stop::Failed(format!("a ledger of {size} events has no such tile").into()))?;
+        Ok((path, self.ledger.tile(path).await?))
+    }
+}

@@ -93,7 +93,7 @@ mod tests {
             split_entries(entries_of(2), &bytes),
             Ok(vec![b"ab".as_slice(), b""])
         );
-        assert_eq!(join_entries([[0; 65_536].as_slice()]), None);
+        assert_eq!(join_entries([vec![0; 65_536].as_slice()]), None);
     }
 
     #[test]

@@ -193,7 +193,7 @@ fn tiles_give_the_hashes_of_every_subtree() {
         assert_eq!(tiles.hash_of(subtree), naive(&leaves)(subtree), "{subtree:?}");
     }
     let plan = ProofPlan::inclusion(300, 70_000).unwrap();
-    let paths: Vec<String> = plan.tiles(70_000).iter().map(|path| path.to_string()).collect();
+    let paths: Vec<String> = plan.tiles(70_000).iter().map(ToString::to_string).collect();
     for path in ["tile/0/001", "tile/1/000", "tile/1/001.p/17", "tile/0/273.p/112"] {
         assert!(paths.iter().any(|found| found == path), "{path} in {paths:?}");
     }

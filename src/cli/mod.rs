@@ -51,7 +51,7 @@ enum Command {
     /// Verify the ledgers of a database, event by event
     Verify(verify::Verify),
     /// Check a ledger from outside: by its address or its saved files
-    Audit(audit::Audit),
+    Audit(Box<audit::Audit>),
     /// Erase the personal data of a customer, for good
     Erase(erase::Erase),
     /// Make, show and rotate the server's keys

@@ -4,6 +4,7 @@ use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::IntoResponse;
 use serde::Deserialize;
+use utoipa::ToSchema;
 use vinzy_events::ledger::TilePath;
 
 use super::ReadableLedger;
@@ -16,6 +17,11 @@ use crate::proofs;
 pub struct OfTile {
     path: String,
 }
+
+/// A tile's bytes.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+pub struct Tile(pub Vec<u8>);
 
 /// Get a tile of a tenant's ledger.
 ///
@@ -32,7 +38,7 @@ pub struct OfTile {
             pattern = "^(entries|[0-9]|[1-5][0-9]|6[0-3])/(x[0-9]{3}/)*[0-9]{3}(\\.p/[1-9][0-9]{0,2})?$"),
     ),
     responses(
-        (status = 200, description = "The tile", body = Vec<u8>, content_type = "application/octet-stream"),
+        (status = 200, description = "The tile", body = Tile, content_type = "application/octet-stream"),
         (status = 404, description = "The ledger has no such tile, or no such tile yet", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]

@@ -16,7 +16,7 @@ use super::Answer;
 use super::store::{Ground, runtime};
 use crate::app::{DEFAULT_LEDGER, MIGRATOR};
 use crate::clock::{Clock, Entropy};
-use crate::commands::{CommandError, Context, erasure, ReceiptSlot};
+use crate::commands::{CommandError, Context, ReceiptSlot, erasure};
 use crate::config::{DatabaseConfig, Secret};
 use crate::http::customers::erasure::wire;
 use crate::ledger::{CheckpointKeys, Feed, Ledgers, checkpoint, named_key};

@@ -95,7 +95,7 @@ pub async fn certificate(
         event_hash: event_hash(&event.leaf),
         erased,
         leaf: String::from_utf8(event.leaf).map_err(|_| unreadable())?,
-        checkpoint: checkpoint::sign(pool, ledger_id, keys).await?,
+        checkpoint: checkpoint::sign(pool, ledger_id, keys).await?.note,
     }))
 }
 

@@ -189,13 +189,17 @@ async fn one_client_cannot_take_all_room_for_large_bodies() {
         let _ = stream.write_all(&vec![b' '; 1_048_575]).await;
         held.push(stream);
     }
-    let mut last = held.pop().unwrap();
-    let mut answer = vec![0; 4096];
-    let read = tokio::time::timeout(Duration::from_secs(10), last.read(&mut answer))
-        .await
-        .unwrap()
-        .unwrap();
-    let answer = String::from_utf8_lossy(&answer[..read]);
+    // Whichever came last, whatever that is to the server: of ten, eight have room.
+    let answers = held.iter_mut().map(|stream| {
+        Box::pin(async move {
+            let mut answer = vec![0; 4096];
+            let read = stream.read(&mut answer).await.unwrap();
+            String::from_utf8_lossy(&answer[..read]).into_owned()
+        })
+    });
+    let first = tokio::time::timeout(Duration::from_secs(30), futures::future::select_all(answers));
+    let (answer, _, others) = first.await.unwrap();
+    drop(others);
     assert!(
         answer.starts_with("HTTP/1.1 503") && answer.contains("OVERLOADED"),
         "{answer}"

@@ -30,9 +30,6 @@ pub struct OptionalBody<T>(pub Body<T>);
 
 /// Content that can be read from fields.
 pub trait FromFields: Sized {
-    /// The longest body, in bytes.
-    const MAX_BODY: usize = MAX_BODY;
-
     /// The field that a bare array stands for; without one, a body must be an object.
     const ARRAY: Option<&'static str> = None;
 
@@ -268,7 +265,7 @@ impl<T: FromFields, S: Send + Sync> FromRequest<S> for Body<T> {
             return Err(unsupported());
         }
         let repeatable = request.headers().contains_key(IDEMPOTENCY_KEY);
-        Self::read(&bytes_of(request, T::MAX_BODY).await?, repeatable)
+        Self::read(&bytes_of(request).await?, repeatable)
     }
 }
 
@@ -278,7 +275,7 @@ impl<T: FromFields, S: Send + Sync> FromRequest<S> for OptionalBody<T> {
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let json = is_json(request.headers());
         let repeatable = request.headers().contains_key(IDEMPOTENCY_KEY);
-        let bytes = bytes_of(request, T::MAX_BODY).await?;
+        let bytes = bytes_of(request).await?;
         if bytes.is_empty() || (json && bytes.trim_ascii() == b"null") {
             return Body::read(b"{}", repeatable).map(Self);
         }
@@ -290,34 +287,11 @@ impl<T: FromFields, S: Send + Sync> FromRequest<S> for OptionalBody<T> {
     }
 }
 
-async fn bytes_of(request: Request, max_body: usize) -> Result<Bytes, Problem> {
-    if announced_too_large(request.headers(), max_body) {
-        return Err(too_large(max_body));
-    }
-    to_bytes(request.into_body(), max_body).await.map_err(|error| {
-        let cause = std::error::Error::source(&error);
-        if cause.is_some_and(<dyn std::error::Error + 'static>::is::<http_body_util::LengthLimitError>) {
-            too_large(max_body)
-        } else {
-            body_problem(&error)
-        }
-    })
-}
-
-/// Whether a request says beforehand that its body is longer than it may be.
-pub(super) fn announced_too_large(headers: &HeaderMap, max_body: usize) -> bool {
-    let announced = headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok());
-    announced
-        .and_then(|length| length.parse::<u64>().ok())
-        .is_some_and(|length| length > max_body as u64)
-}
-
-/// 413.
-pub(super) fn too_large(max_body: usize) -> Problem {
-    let detail = format!("The body is larger than {max_body} bytes.");
-    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", detail)
+/// The body as it is. The gate has read it already, within the bound of its route.
+async fn bytes_of(request: Request) -> Result<Bytes, Problem> {
+    to_bytes(request.into_body(), usize::MAX)
+        .await
+        .map_err(|error| body_problem(&error))
 }
 
 /// What became of a body that did not come to its end.

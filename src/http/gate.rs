@@ -7,14 +7,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode, header};
 use http_body_util::BodyExt;
 use ipnet::IpNet;
 use subtle::ConstantTimeEq;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::access::{Access, Route};
-use super::body::{MAX_BODY, announced_too_large, body_problem, too_large};
+use super::body::{MAX_BODY, body_problem};
 use super::caller::{bearer, forbidden, unauthorized};
 use super::client::Client;
 use super::problem::Problem;
@@ -229,6 +229,22 @@ async fn read(
         [&first, more.as_slice()].concat().into()
     };
     Ok((Request::from_parts(parts, Body::from(whole)), taken))
+}
+
+/// Whether a request says beforehand that its body is longer than it may be.
+fn announced_too_large(headers: &HeaderMap, max_body: usize) -> bool {
+    let announced = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok());
+    announced
+        .and_then(|length| length.parse::<u64>().ok())
+        .is_some_and(|length| length > max_body as u64)
+}
+
+/// 413.
+fn too_large(max_body: usize) -> Problem {
+    let detail = format!("The body is larger than {max_body} bytes.");
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", detail)
 }
 
 fn is_listed(list: &[IpNet], address: IpAddr) -> bool {

@@ -37,7 +37,6 @@ use utoipa_axum::routes;
 use self::access::{
     ADMINISTER, Access, HELP, ISSUE, METER, PROVE, READ, READ_AUDIT, READ_USAGE, RESOLVE, Routes, VERIFY,
 };
-use self::body::FromFields;
 use crate::app::App;
 
 /// All routes of the API with their descriptions, and who may call them.
@@ -97,7 +96,7 @@ fn api() -> Routes {
         .allow(Access::Open, routes!(machines::deactivate::handle))
         .allow(Access::Open, routes!(machines::heartbeat::handle))
         .allow(Access::Open, routes!(usage::record::handle))
-        .allow_large(Access::Open, usage::batch::Batch::MAX_BODY, routes!(usage::batch::handle))
+        .allow_large(Access::Open, usage::batch::MAX_BODY, routes!(usage::batch::handle))
         .allow(Access::Open, routes!(validate::handle, validate::handle_get))
         .allow(Access::Open, routes!(validate_agent::handle, validate_agent::handle_get))
         .allow(Access::Open, routes!(service::jwks::handle))

@@ -17,6 +17,9 @@ use crate::http::caller::Visitor;
 use crate::http::machines::KEY;
 use crate::http::problem::{FieldError, Problem};
 
+/// The longest body, in bytes.
+pub const MAX_BODY: usize = 1024 * 1024;
+
 /// Records of a batch at most.
 const MAX_RECORDS: usize = 1_000;
 
@@ -105,7 +108,6 @@ fn problem(metric: String, problem: &Problem) -> wire::RecordUsageResponse {
 }
 
 impl FromFields for Batch {
-    const MAX_BODY: usize = 1024 * 1024;
     const ARRAY: Option<&'static str> = Some("records");
     const AMOUNT: Option<&'static str> = Some(VALUE);
 

@@ -38,12 +38,17 @@ pub struct FromPage {
 }
 
 impl FromPage {
-    /// The request's origin, if it names one; `served` is told whose it is.
-    pub fn of(headers: &HeaderMap, served: &Served) -> Option<Self> {
+    /// The request's origin, if it names one.
+    pub fn of(headers: &HeaderMap) -> Option<Self> {
         Some(Self {
             origin: headers.get(header::ORIGIN)?.clone(),
-            served: served.clone(),
+            served: Served::default(),
         })
+    }
+
+    /// Where it is noted whose request it is.
+    pub fn served(&self) -> Served {
+        self.served.clone()
     }
 
     /// Answers a browser's question whether it may ask; `None` if this is no such question.

@@ -17,7 +17,7 @@ use vinzy_events::id::uuid_v7;
 
 use super::access::{Access, Route, RouteTable};
 use super::client::Client;
-use super::cors::{FromPage, Served, VARY};
+use super::cors::{FromPage, VARY};
 use super::gate::{self, Room};
 use super::problem::Problem;
 use super::server::Peer;
@@ -109,15 +109,17 @@ pub async fn surround(State(shell): State<Shell>, mut request: Request, next: Ne
             return Problem::internal(&std::io::Error::other("the connection is not known")).into_response();
         }
     };
-    let served = Served::default();
-    let page = FromPage::of(request.headers(), &served);
-    let receipt = ReceiptSlot::default();
+    let page = FromPage::of(request.headers());
+    // What changes nothing has no receipt.
+    let receipt = (!method.is_safe()).then(ReceiptSlot::default);
     let extensions = request.extensions_mut();
     extensions.insert(id.clone());
-    extensions.insert(receipt.clone());
     extensions.insert(client);
-    if page.is_some() {
-        extensions.insert(served);
+    if let Some(receipt) = &receipt {
+        extensions.insert(receipt.clone());
+    }
+    if let Some(page) = &page {
+        extensions.insert(page.served());
     }
     if let Some(route) = route {
         extensions.insert(route);
@@ -159,8 +161,10 @@ pub async fn surround(State(shell): State<Shell>, mut request: Request, next: Ne
     });
     app.metrics.answered(&method, name, response.status(), took);
     finish(&mut response, &id, client);
-    if response.status().is_success() {
-        show(&receipt, response.headers_mut());
+    if let Some(receipt) = &receipt
+        && response.status().is_success()
+    {
+        show(receipt, response.headers_mut());
     }
     response.headers_mut().append(header::VARY, VARY);
     if let Some(page) = &page {

@@ -57,7 +57,8 @@ impl FromFields for NewApiKey {
     }
 }
 
-fn names(scopes: impl IntoIterator<Item = Scope>) -> Vec<String> {
+/// Scopes as they are called on the wire.
+pub(super) fn names(scopes: impl IntoIterator<Item = Scope>) -> Vec<String> {
     scopes
         .into_iter()
         .map(|scope| scope.as_str().to_owned())

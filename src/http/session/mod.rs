@@ -15,6 +15,7 @@ use vinzy_events::Timestamp;
 use vinzy_events::access::Scope;
 
 use super::access::SUPER_ADMIN;
+use super::api_keys::names;
 use super::caller::{PLAIN_COOKIE, SECURE_COOKIE, forbidden, session_token};
 use super::client::{Client, is_foreign};
 use super::problem::Problem;
@@ -37,7 +38,6 @@ impl<S: Send + Sync> FromRequestParts<S> for Before {
 
 /// What `GET /session` says.
 fn wire(key: &Key, expires_at: Option<Timestamp>) -> wire::Session {
-    let names = |scopes: &mut dyn Iterator<Item = Scope>| scopes.map(|scope| scope.to_string()).collect();
     let session = wire::Session {
         role: String::new(),
         tenant: None,
@@ -56,7 +56,7 @@ fn wire(key: &Key, expires_at: Option<Timestamp>) -> wire::Session {
             role: "admin".to_owned(),
             tenant: Some(DEFAULT_LEDGER.to_owned()),
             name: "admin".to_owned(),
-            scopes: names(&mut Scope::ALL.into_iter()),
+            scopes: names(Scope::ALL),
             ..session
         },
         Key::Tenant(key) => wire::Session {
@@ -64,7 +64,7 @@ fn wire(key: &Key, expires_at: Option<Timestamp>) -> wire::Session {
             tenant: Some(key.ledger_id.to_string()),
             api_key_id: Some(key.id.to_string()),
             name: key.name.clone(),
-            scopes: names(&mut key.scopes.iter().copied()),
+            scopes: names(key.scopes.iter().copied()),
             ..session
         },
     }

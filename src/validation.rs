@@ -1,5 +1,6 @@
 //! What a validation answers: the license's standing now, what it is entitled to, and a lease.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ use crate::config::ServerConfig;
 use crate::directory::{Directory, Found, Located};
 use crate::ledger::{Feed, LedgerError};
 use crate::limits::{Limited, Limits};
-use crate::tenants::{Asking, Tenants};
+use crate::tenants::{Asking, Profile, Tenants};
 
 /// How long an answer may be given again while nothing about it changes, in microseconds: signing a lease
 /// is the dearest step.
@@ -54,6 +55,27 @@ pub struct Knowledge {
     pub tenants: Arc<Tenants>,
     /// Committed events.
     pub feed: Arc<Feed>,
+}
+
+/// A license that may be asked about, and whose it is.
+struct Admitted {
+    found: Found,
+    tenant: Arc<Profile>,
+}
+
+impl Deref for Admitted {
+    type Target = Found;
+
+    fn deref(&self) -> &Found {
+        &self.found
+    }
+}
+
+impl Admitted {
+    /// The license's ledger, and the license.
+    fn place(self) -> (Arc<str>, LicenseId) {
+        (self.found.ledger_id, self.found.license_id)
+    }
 }
 
 /// A good answer with what it was made from.
@@ -150,20 +172,20 @@ impl Validator {
             Err(error) => return Ok(Err(Unlocated::InvalidKey(error))),
         };
         match self.directory.locate(digest).await? {
-            Some(located) if self.admits(&located.ledger_id, located.license_id)? => Ok(Ok(located)),
+            Some(located) if self.admit(&located.ledger_id, located.license_id)?.is_some() => Ok(Ok(located)),
             _ => Ok(Err(Unlocated::NotFound)),
         }
     }
 
-    /// Whether a license's tenant is open. Counts a request.
-    fn admits(&self, ledger_id: &str, license_id: LicenseId) -> Result<bool, Limited> {
+    /// A license's tenant, if it is open. Counts a request.
+    fn admit(&self, ledger_id: &str, license_id: LicenseId) -> Result<Option<Arc<Profile>>, Limited> {
         let tenant = self.tenants.of(ledger_id);
         if tenant.closed {
-            return Ok(false);
+            return Ok(None);
         }
         self.limits.key(license_id.as_uuid())?;
         tenant.take(Asking::LicenseKey)?;
-        Ok(true)
+        Ok(Some(tenant))
     }
 
     /// Validates a license key as typed.
@@ -188,7 +210,7 @@ impl Validator {
             Some((code, message)) => refusal(code, message),
         };
         Ok(Validation {
-            license: Some((found.ledger_id, found.license_id)),
+            license: Some(found.place()),
             ..outcome
         })
     }
@@ -211,7 +233,7 @@ impl Validator {
             None => asked_agent(&found, agent_code, now)?,
         };
         Ok(AgentValidation {
-            license: Some((found.ledger_id, found.license_id)),
+            license: Some(found.place()),
             ..answer
         })
     }
@@ -240,7 +262,7 @@ impl Validator {
         ))
     }
 
-    async fn find(&self, key: &str) -> Result<Result<Found, Unlocated>, ValidationError> {
+    async fn find(&self, key: &str) -> Result<Result<Admitted, Unlocated>, ValidationError> {
         let digest = match self.key_ring.check(key) {
             Ok(checked) => checked.digest,
             Err(error) => return Ok(Err(Unlocated::InvalidKey(error))),
@@ -249,16 +271,19 @@ impl Validator {
         if staleness > self.max_staleness {
             return Err(ValidationError::Stale(staleness));
         }
-        match self.directory.find(digest).await? {
-            Some(found) if self.admits(&found.ledger_id, found.license_id)? => Ok(Ok(found)),
-            _ => Ok(Err(Unlocated::NotFound)),
-        }
+        let Some(found) = self.directory.find(digest).await? else {
+            return Ok(Err(Unlocated::NotFound));
+        };
+        let tenant = self.admit(&found.ledger_id, found.license_id)?;
+        Ok(tenant
+            .map(|tenant| Admitted { found, tenant })
+            .ok_or(Unlocated::NotFound))
     }
 
     /// A good answer, made before or now.
     fn answer(
         &self,
-        found: &Found,
+        found: &Admitted,
         key: &str,
         fingerprint: Option<&str>,
         now: Timestamp,
@@ -268,7 +293,7 @@ impl Validator {
             found.license.content_seq,
             found.product.content_seq,
             found.meters.version(),
-            self.tenants.of(&found.ledger_id).version,
+            found.tenant.version,
         );
         if let Some(answer) = self.answers.get(&place)
             && answer.content == content
@@ -296,7 +321,7 @@ impl Validator {
     /// The answer, and when it stops being true without anything happening.
     fn respond(
         &self,
-        found: &Found,
+        found: &Admitted,
         key: &str,
         fingerprint: Option<&str>,
         now: Timestamp,
@@ -338,15 +363,14 @@ impl Validator {
 
     fn lease(
         &self,
-        found: &Found,
+        found: &Admitted,
         license: &wire::ValidatedLicense,
         entitlements: &[wire::Entitlement],
         agents: &[wire::Agent],
         fingerprint: Option<&str>,
         now: Timestamp,
     ) -> wire::Lease {
-        let ttl_seconds = self.tenants.of(&found.ledger_id).lease_ttl_seconds;
-        let ends = now.plus_seconds(ttl_seconds).unwrap_or(now);
+        let ends = now.plus_seconds(found.tenant.lease_ttl_seconds).unwrap_or(now);
         let ends = found.state().expires_at.map_or(ends, |expiry| expiry.min(ends));
         let claims = LeaseClaims {
             iss: format!("{}/t/{}", self.issuer_prefix, found.ledger_id),

@@ -1,6 +1,7 @@
 //! Everything that requests work with, put together once.
 
 use std::ops::Deref;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +25,11 @@ use crate::directory::Directory;
 use crate::http::service::metrics::Standings;
 use crate::keys::ServerKeys;
 use crate::keys::server::ServerKeysError;
-use crate::ledger::{CheckpointKeys, Feed, Ledgers, Listener, OpenError, Opening, open};
+use crate::ledger::publisher::{self, Publisher};
+use crate::ledger::signer::Signer;
+use crate::ledger::tree::TreeReader;
+use crate::ledger::witness::{Witness, WitnessError};
+use crate::ledger::{Feed, Ledgers, Listener, OpenError, Opening, open};
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::personal_data::store::PersonalDataStore;
@@ -90,8 +95,8 @@ pub struct Parts {
     pub limits: Arc<Limits>,
     /// Who may ask, from where, and how much.
     pub access_config: AccessConfig,
-    /// Sign checkpoints.
-    pub checkpoint_keys: CheckpointKeys,
+    /// Signs checkpoints.
+    pub signer: Arc<Signer>,
     /// Public keys of leases.
     pub jwks: JwkSet,
     /// The ledger of whoever has no tenant.
@@ -137,6 +142,9 @@ pub enum StartError {
     /// The keys that the database keeps cannot be opened.
     #[error(transparent)]
     Keys(#[from] ServerKeysError),
+    /// The data directory cannot be written.
+    #[error("the last checkpoints cannot be kept in {path}: {cause}", path = .0, cause = .0.source)]
+    Witness(#[from] WitnessError),
     /// The operating system gives no thread to the ledgers' writers.
     #[error("no thread for the ledgers: {0}")]
     Thread(#[from] std::io::Error),
@@ -172,15 +180,22 @@ impl Listener for Waker {
 }
 
 impl App {
-    /// Brings the schema up to date, opens the default ledger and starts what runs in the background.
+    /// Brings the schema up to date, opens the default ledger and starts what runs in the background. The last
+    /// checkpoints are kept below `data_dir`.
+    #[expect(
+        clippy::too_many_lines,
+        reason = "everything is put together here, and nowhere else"
+    )]
     pub async fn start(
         pool: PgPool,
         config: &ServerConfig,
         secrets: &Secrets,
+        data_dir: &Path,
         clock: Clock,
         entropy: Entropy,
     ) -> Result<Self, StartError> {
         MIGRATOR.run(&pool).await?;
+        let witness = Witness::open(data_dir).await?;
         let server_keys = ServerKeys::open_or_make(&pool, &secrets.master_keys, &entropy).await?;
         let checkpoint_keys = secrets.checkpoint_keys();
         for ledger_id in [DEFAULT_LEDGER, SYSTEM_LEDGER] {
@@ -194,8 +209,10 @@ impl App {
         let metrics = Metrics::new();
         let tenants = Arc::new(Tenants::new(config));
         let limits = Arc::new(Limits::new(&config.access));
+        let publisher = Arc::new(Publisher::default());
         let listeners: Vec<Arc<dyn Listener>> = vec![
             Arc::clone(&directory) as _,
+            Arc::clone(&publisher) as _,
             Arc::clone(&tenants) as _,
             Arc::new(Waker(runner.follower())),
         ];
@@ -215,6 +232,8 @@ impl App {
         runner.start(Arc::new(AnomalyDetection::new(Arc::clone(&ledgers))));
         let validations = Arc::new(ValidationLog::new(config.validation_audit, Arc::clone(&ledgers)));
 
+        let trees = TreeReader::new(pool.clone(), runner.follower());
+        let signer = Arc::new(Signer::new(pool.clone(), checkpoint_keys, witness, trees));
         let (stop, stopped) = watch::channel(false);
         let (stop_flush, flush_stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
@@ -227,10 +246,21 @@ impl App {
         let (sweeping, sweep_stopped) = (Arc::clone(&limits), stop.subscribe());
         tasks.spawn(async move { sweeping.run(sweep_stopped).await });
         tasks.spawn(async move { following.run(pool_to_follow, stopped).await });
+        let means = publisher::Means {
+            pool: pool.clone(),
+            signer: Arc::clone(&signer),
+            metrics: metrics.checkpoints.clone(),
+            clock: clock.clone(),
+            entropy: entropy.clone(),
+        };
+        let interval = Some(config.checkpoint_interval).filter(|seconds| *seconds > 0);
+        let interval = interval.map(|seconds| Duration::from_secs(seconds.into()));
+        tasks.spawn(publisher.run(means, interval, stop.subscribe()));
         let log = Arc::clone(&validations);
         let flush = tokio::spawn(async move { log.run(flush_stopped).await });
 
-        let signer = LeaseSigner::new(*secrets.signing_seeds.first().expect("there is at least one seed"));
+        let lease_signer =
+            LeaseSigner::new(*secrets.signing_seeds.first().expect("there is at least one seed"));
         let parts = Parts {
             validator: Validator::new(
                 Knowledge {
@@ -238,7 +268,7 @@ impl App {
                     tenants: Arc::clone(&tenants),
                     feed,
                 },
-                signer,
+                lease_signer,
                 secrets.key_ring.clone(),
                 Arc::clone(&limits),
                 config,
@@ -256,7 +286,7 @@ impl App {
             tenants,
             limits,
             access_config: config.access.clone(),
-            checkpoint_keys,
+            signer,
             jwks: public_keys(secrets),
             default_ledger: DEFAULT_LEDGER.into(),
             system_ledger: SYSTEM_LEDGER.into(),
@@ -291,7 +321,7 @@ impl App {
         open(
             &self.pool,
             &opening,
-            &self.checkpoint_keys,
+            self.signer.keys(),
             &self.clock,
             &self.entropy,
         )

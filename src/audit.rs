@@ -1,20 +1,24 @@
 //! The audit trail, its verification, and signed checkpoints, for whoever asks.
 
 use std::collections::HashSet;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sqlx::PgPool;
 use vinzy_events::LicenseId;
+use vinzy_events::ledger::Checkpoint;
 use vinzy_projections::event_log::{self, LicenseHistory};
 use vinzy_projections::{Page, PageRequest, Start, StoredEvent};
 
 use crate::app::App;
 use crate::commands::CommandError;
-use crate::ledger::{checkpoint, verify};
+use crate::ledger::witness::Witness;
+use crate::ledger::{named_key, verify};
 
-pub use crate::ledger::checkpoint::SignError;
 pub use crate::ledger::head::HeadError;
+pub use crate::ledger::signer::SignError;
 pub use crate::ledger::verify::{Damage, LicenseReport, Report, VerifyError};
+pub use crate::ledger::witness::WitnessError;
 
 /// A license's events, newest first, with the validations that were counted up to now.
 ///
@@ -55,19 +59,31 @@ pub async fn verify_license(
     verify::license(&app.pool, ledger_id, license_id).await
 }
 
-/// Verifies a whole ledger; `progress` hears how many of how many events are done.
+/// Verifies a whole ledger, also against a checkpoint that was `kept` outside the database; `progress` hears how many
+/// of how many events are done.
 pub async fn verify_ledger(
     pool: &PgPool,
     ledger_id: &str,
+    kept: Option<&Checkpoint>,
     progress: impl FnMut(u64, u64),
 ) -> Result<Report, VerifyError> {
-    verify::ledger(pool, ledger_id, progress).await
+    verify::ledger(pool, ledger_id, kept, progress).await
 }
 
 /// Signs the ledger as it is now; refuses when it does not continue the last checkpoint.
 pub async fn sign_checkpoint(app: &App, ledger_id: &str) -> Result<String, SignError> {
-    let signed = checkpoint::sign(&app.pool, ledger_id, &app.checkpoint_keys).await?;
-    Ok(signed.note)
+    Ok(app.signer.sign(ledger_id).await?.note)
+}
+
+/// The key that a ledger's checkpoints verify with; `None` when there is no such ledger.
+pub async fn verifier_key(app: &App, ledger_id: &str) -> sqlx::Result<Option<String>> {
+    let named = named_key(&app.pool, ledger_id).await?;
+    Ok(named.map(|named| named.verifier_key))
+}
+
+/// What the note of a ledger that a server keeps in its data directory says, if there is one.
+pub async fn kept_checkpoint(data_dir: &Path, ledger_id: &str) -> Result<Option<Checkpoint>, WitnessError> {
+    Witness::at(data_dir).claimed(ledger_id).await
 }
 
 /// The ids of all ledgers of a database.

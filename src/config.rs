@@ -153,6 +153,11 @@ pub struct ServerConfig {
           value_parser = clap::value_parser!(u32).range(2..=86_400))]
     pub max_staleness: u32,
 
+    /// Seconds after which a ledger that has grown gets a signed checkpoint; 0 signs only when one is asked for
+    #[arg(long, env = "VINZY_CHECKPOINT_INTERVAL", value_name = "SECONDS", default_value_t = 1,
+          value_parser = clap::value_parser!(u32).range(0..=86_400))]
+    pub checkpoint_interval: u32,
+
     /// How validations are noted in the ledger
     #[arg(
         long,

@@ -62,6 +62,25 @@ impl LedgerMetrics {
     }
 }
 
+/// How the signing of checkpoints fares.
+#[derive(Debug, Clone, Default)]
+pub struct CheckpointMetrics {
+    signed: Counter,
+    refused: Counter,
+}
+
+impl CheckpointMetrics {
+    /// A checkpoint was signed.
+    pub fn signed(&self) {
+        self.signed.inc();
+    }
+
+    /// None was signed: the ledger does not continue the last, or the database failed.
+    pub fn refused(&self) {
+        self.refused.inc();
+    }
+}
+
 /// What is read at the moment when somebody asks.
 #[derive(Debug, Default)]
 pub struct Now {
@@ -84,6 +103,8 @@ pub struct Metrics {
     durations: Family<Measured, Histogram, fn() -> Histogram>,
     /// How the writers of the ledgers fare.
     pub ledger: LedgerMetrics,
+    /// How the signing of checkpoints fares.
+    pub checkpoints: CheckpointMetrics,
     ledger_queue: Gauge,
     validations_pending: Gauge,
     projection_lag: Family<OfProjection, Gauge>,
@@ -115,6 +136,7 @@ impl Metrics {
                 seconds: latencies(),
                 failed: Counter::default(),
             },
+            checkpoints: CheckpointMetrics::default(),
             ledger_queue: Gauge::default(),
             validations_pending: Gauge::default(),
             projection_lag: Family::default(),
@@ -134,6 +156,16 @@ impl Metrics {
 
     /// What grows with every request or batch.
     fn register_counts(&self, registry: &mut Registry) {
+        registry.register(
+            "checkpoints_signed",
+            "Checkpoints that were signed without being asked for",
+            self.checkpoints.signed.clone(),
+        );
+        registry.register(
+            "checkpoints_refused",
+            "Checkpoints that were not signed: the ledger does not continue the last, or the database failed",
+            self.checkpoints.refused.clone(),
+        );
         registry.register(
             "http_requests",
             "Requests that were answered",

@@ -4,13 +4,16 @@ use data_encoding::BASE64;
 use vinzy_client::audit as wire;
 use vinzy_events::EventId;
 use vinzy_events::ledger::{
-    Checkpoint, Hash, HashTiles, ProofError, ProofPlan, TilePath, event_hash, verify_consistency,
-    verify_inclusion,
+    Checkpoint, Hash, ProofError, ProofPlan, TilePath, event_hash, verify_consistency, verify_inclusion,
 };
-use vinzy_projections::{Behind, event_log, tiles};
+use vinzy_projections::event_log;
 
 use crate::app::App;
-use crate::ledger::checkpoint::{self, SignError, SignedCheckpoint};
+use crate::ledger::checkpoint::SignedCheckpoint;
+use crate::ledger::signer::SignError;
+use crate::ledger::tree;
+
+pub use crate::ledger::tree::TreeError;
 
 /// Why something is not proven.
 #[derive(Debug, thiserror::Error)]
@@ -21,9 +24,9 @@ pub enum ProveError {
     /// No checkpoint was signed.
     #[error(transparent)]
     Sign(#[from] SignError),
-    /// The tiles have not come so far.
+    /// The tree cannot be read.
     #[error(transparent)]
-    Behind(#[from] Behind),
+    Tree(#[from] TreeError),
     /// There is no such event.
     #[error("there is no such event")]
     NoSuchEvent,
@@ -51,9 +54,6 @@ pub enum ProveError {
         /// Size of the newer tree.
         to: u64,
     },
-    /// A tile that must be there is not.
-    #[error("the events of {0} are missing")]
-    Damaged(TilePath),
     /// The events that are there do not lead to the checkpoint.
     #[error("the events do not lead to the checkpoint of {size} events")]
     Unprovable {
@@ -101,11 +101,11 @@ pub struct Consistency {
 
 /// The bytes of a tile; `None` for what the checkpoint that was signed last does not cover.
 pub async fn tile(app: &App, ledger_id: &str, path: TilePath) -> Result<Option<Vec<u8>>, ProveError> {
-    let published = checkpoint::last(&app.pool, ledger_id).await?;
+    let published = app.signer.last(ledger_id).await?;
     if !published.is_some_and(|signed| path.is_within(signed.checkpoint.size)) {
         return Ok(None);
     }
-    read(app, ledger_id, path).await.map(Some)
+    Ok(Some(app.signer.trees.tile(ledger_id, path).await?))
 }
 
 /// Where an event stands in a ledger.
@@ -201,66 +201,34 @@ pub async fn receipt(app: &App, ledger_id: &str, position: u64) -> Result<wire::
 
 /// A signed checkpoint of `size` events at least, if there are so many: the last one, or a new one.
 async fn covering(app: &App, ledger_id: &str, size: u64) -> Result<SignedCheckpoint, ProveError> {
-    match checkpoint::last(&app.pool, ledger_id).await? {
+    match app.signer.last(ledger_id).await? {
         Some(signed) if signed.checkpoint.size >= size => Ok(signed),
-        _ => Ok(checkpoint::sign(&app.pool, ledger_id, &app.checkpoint_keys).await?),
+        _ => Ok(app.signer.sign(ledger_id).await?),
     }
 }
 
-async fn read(app: &App, ledger_id: &str, path: TilePath) -> Result<Vec<u8>, ProveError> {
-    let mut conn = app.pool.acquire().await?;
-    if let Some(tile) = tiles::read(&mut conn, ledger_id, path).await? {
-        return Ok(tile);
-    }
-    drop(conn);
-    // The checkpoint may be younger than the tiles.
-    app.in_step(tiles::NAME, ledger_id).await?;
-    let mut conn = app.pool.acquire().await?;
-    let tile = tiles::read(&mut conn, ledger_id, path).await?;
-    tile.ok_or(ProveError::Damaged(path))
-}
-
-/// As much of a tree as proofs need.
+/// As much of a tree as proofs need, and its root.
 struct Tree {
     size: u64,
-    tiles: HashTiles,
+    part: tree::Tree,
 }
 
 impl Tree {
-    /// What some proofs need, and the root.
     async fn read(app: &App, ledger_id: &str, size: u64, plans: &[&ProofPlan]) -> Result<Self, ProveError> {
         let root = ProofPlan::root(size);
-        let mut paths: Vec<TilePath> = plans
-            .iter()
-            .chain([&&root])
-            .flat_map(|plan| plan.tiles(size))
-            .collect();
-        paths.sort_by_key(|path| (path.level(), path.index()));
-        paths.dedup();
-        let mut tiles = HashTiles::default();
-        for path in paths {
-            let bytes = read(app, ledger_id, path).await?;
-            tiles
-                .insert(path, &bytes)
-                .map_err(|_| ProveError::Damaged(path))?;
-        }
-        Ok(Self { size, tiles })
+        let plans: Vec<&ProofPlan> = plans.iter().copied().chain([&root]).collect();
+        let part = app.signer.trees.tree(ledger_id, size, &plans).await?;
+        Ok(Self { size, part })
     }
 
     fn hashes(&self, plan: &ProofPlan) -> Result<Vec<Hash>, ProveError> {
-        let hashes = plan.build(|subtree| self.tiles.hash_of(subtree));
-        hashes.ok_or(ProveError::Unprovable {
-            size: self.size,
-            source: ProofError::WrongLength,
-        })
+        let hashes = self.part.hashes(plan);
+        hashes.ok_or_else(|| unprovable(self.size)(ProofError::WrongLength))
     }
 
     fn only(&self, plan: &ProofPlan) -> Result<Hash, ProveError> {
-        let wrong = || ProveError::Unprovable {
-            size: self.size,
-            source: ProofError::WrongLength,
-        };
-        self.hashes(plan)?.pop().ok_or_else(wrong)
+        let hash = self.part.only(plan);
+        hash.ok_or_else(|| unprovable(self.size)(ProofError::WrongLength))
     }
 
     /// The root, which for the size of the checkpoint must be the signed one.

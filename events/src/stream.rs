@@ -13,6 +13,9 @@ pub const LEDGER_STREAM: &str = "ledger";
 /// First event of every ledger; its payload is `{"vkey": …}`, the key that checkpoints verify with.
 pub const LEDGER_OPENED: &str = "ledger.opened";
 
+/// Checkpoints verify with another key from here on; its payload is a [`KeyRotation`](crate::ledger::KeyRotation).
+pub const LEDGER_KEY_ROTATED: &str = "ledger.key_rotated";
+
 /// An event that the ledger can store: it knows its type name, its version and its payload.
 pub trait StreamEvent: DomainEvent {
     /// Type names with the newest version of each.
@@ -65,7 +68,7 @@ pub struct UnreadableEvent {
 
 /// Says whether this program knows an event type in a version, as a verifier asks.
 pub fn is_known_event(type_name: &str, type_version: u32) -> bool {
-    const OWN: &[(&str, u32)] = &[(LEDGER_OPENED, 1)];
+    const OWN: &[(&str, u32)] = &[(LEDGER_OPENED, 1), (LEDGER_KEY_ROTATED, 1)];
     [
         OWN,
         crate::product::ProductEvent::TYPES,

@@ -11,6 +11,7 @@ use vinzy_client::customers::ErasureCertificate;
 use vinzy_events::CustomerId;
 use vinzy_events::customer::CustomerError;
 use vinzy_events::ledger::Actor;
+use vinzy_projections::{Runner, tiles};
 
 use super::Answer;
 use super::store::{Ground, runtime};
@@ -19,7 +20,10 @@ use crate::clock::{Clock, Entropy};
 use crate::commands::{CommandError, Context, ReceiptSlot, erasure};
 use crate::config::{DatabaseConfig, Secret};
 use crate::http::customers::erasure::wire;
-use crate::ledger::{CheckpointKeys, Feed, Ledgers, checkpoint, named_key};
+use crate::ledger::signer::Signer;
+use crate::ledger::tree::TreeReader;
+use crate::ledger::witness::Witness;
+use crate::ledger::{CheckpointKeys, Feed, Ledgers, named_key};
 use crate::metrics::Metrics;
 use crate::secrets::kept::Kept;
 use crate::secrets::{checkpoint_keys, seeds};
@@ -97,7 +101,7 @@ impl Erase {
         };
         let certificate = runtime()?.block_on(async {
             let store = ground.open().await?;
-            let done = task.run(&store.pool).await;
+            let done = task.run(&store.pool, &ground.data_dir).await;
             store.close().await?;
             done
         })?;
@@ -122,9 +126,25 @@ fn signing_key(given: Option<Secret>, data_dir: &Path) -> Result<Secret, Box<dyn
 
 impl Task {
     /// Erases the customer, unless that was done before; `None` when there is nobody to erase, or the answer was no.
-    async fn run(&self, pool: &PgPool) -> Result<Option<ErasureCertificate>, Box<dyn Error>> {
+    async fn run(
+        &self,
+        pool: &PgPool,
+        data_dir: &Path,
+    ) -> Result<Option<ErasureCertificate>, Box<dyn Error>> {
         check_schema(pool).await?;
-        self.check_signing(pool).await?;
+        let mut runner = Runner::new(pool.clone());
+        // Checkpoints are signed after their tiles.
+        let tiles = vinzy_projections::all().into_iter();
+        let tiles = tiles.filter(|projection| projection.name() == tiles::NAME);
+        tiles.for_each(|tiles| runner.start(tiles));
+        let trees = TreeReader::new(pool.clone(), runner.follower());
+        let signer = Signer::new(
+            pool.clone(),
+            self.keys.clone(),
+            Witness::open(data_dir).await?,
+            trees,
+        );
+        self.check_signing(pool, &signer).await?;
         let feed = Arc::new(Feed::new(vec![]));
         feed.start_at_present(pool).await?;
         let ledgers = Ledgers::new(
@@ -134,13 +154,14 @@ impl Task {
             Clock::System,
             Entropy::System,
         )?;
-        let done = self.erase(pool, &ledgers).await;
+        let done = self.erase(&ledgers, &signer).await;
         ledgers.close().await;
+        runner.stop().await;
         done
     }
 
     /// Whoever cannot certify the erasure must not begin it.
-    async fn check_signing(&self, pool: &PgPool) -> Result<(), Box<dyn Error>> {
+    async fn check_signing(&self, pool: &PgPool, signer: &Signer) -> Result<(), Box<dyn Error>> {
         let ledger_id = &self.ledger_id;
         let named = named_key(pool, ledger_id)
             .await?
@@ -152,17 +173,17 @@ impl Task {
             )
             .into());
         }
-        checkpoint::sign(pool, ledger_id, &self.keys).await?;
+        signer.sign(ledger_id).await?;
         Ok(())
     }
 
     async fn erase(
         &self,
-        pool: &PgPool,
         ledgers: &Ledgers,
+        signer: &Signer,
     ) -> Result<Option<ErasureCertificate>, Box<dyn Error>> {
         let (id, ledger_id) = (self.customer_id, &self.ledger_id);
-        match erasure::certificate(pool, ledgers, &self.keys, ledger_id, id).await {
+        match erasure::certificate(ledgers, signer, ledger_id, id).await {
             Ok(Some(certificate)) => {
                 eprintln!("Customer {id} was erased before.");
                 return Ok(Some(wire(certificate)));
@@ -191,7 +212,7 @@ impl Task {
         };
         erasure::erase_in(ledgers, ledger_id, context, id, self.reason.clone()).await?;
         eprintln!("Customer {id} is erased.");
-        let certificate = erasure::certificate(pool, ledgers, &self.keys, ledger_id, id).await?;
+        let certificate = erasure::certificate(ledgers, signer, ledger_id, id).await?;
         Ok(certificate.map(wire))
     }
 }

@@ -21,7 +21,7 @@ pub(super) struct Migrate {
 
 impl Migrate {
     pub(super) fn run(self, data_dir_given: bool) -> Result<Answer, Box<dyn Error>> {
-        with_store(self.database, data_dir_given, |pool| async move {
+        with_store(self.database, data_dir_given, |pool, _| async move {
             MIGRATOR.run(&pool).await?;
             let newest = MIGRATOR.iter().last().map_or(0, |migration| migration.version);
             println!("the schema is up to date (migration {newest})");

@@ -83,6 +83,7 @@ impl Serve {
             store.pool.clone(),
             &self.server,
             secrets,
+            &ground.data_dir,
             Clock::System,
             Entropy::System,
         )

@@ -90,11 +90,11 @@ fn given(url: &Secret) -> Result<PgConnectOptions, Failure> {
         .map_err(|error| format!("VINZY_DB_URL is not a postgres:// URL: {error}").into())
 }
 
-/// Runs `work` on a runtime of its own, on a database that is closed afterwards.
+/// Runs `work` on a runtime of its own, on a database that is closed afterwards, and the data directory.
 pub(super) fn with_store<T, W>(
     config: DatabaseConfig,
     data_dir_given: bool,
-    work: impl FnOnce(PgPool) -> W,
+    work: impl FnOnce(PgPool, PathBuf) -> W,
 ) -> Result<T, Failure>
 where
     W: Future<Output = Result<T, Failure>>,
@@ -103,7 +103,7 @@ where
     ground.notes.iter().for_each(|note| eprintln!("vinzy: {note}"));
     runtime()?.block_on(async {
         let store = ground.open().await?;
-        let worked = work(store.pool.clone()).await;
+        let worked = work(store.pool.clone(), ground.data_dir.clone()).await;
         store.close().await?;
         worked
     })

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io::IsTerminal;
+use std::path::Path;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -17,7 +18,8 @@ use crate::config::DatabaseConfig;
     after_help = "Walks every event: that it parses, is canonical, was built on the one before, is the next \
                         of its stream, is no older than the one before, is of a known type; that every column \
                         beside it says the same; that sealed data are what the event commits to, or went with \
-                        an erasure; that the head and the last checkpoint fit. Reads only, also beside a running \
+                        an erasure; that the head, the last checkpoint, and the one that the server keeps in its data \
+                        directory fit. Reads only, also beside a running \
                         server on the same VINZY_DB_URL.\n\n\
                         Exit code 0: all is as it was recorded. 1: it is not, and the first bad position is named."
 )]
@@ -33,7 +35,7 @@ pub(super) struct Verify {
 impl Verify {
     pub(super) fn run(self, data_dir_given: bool) -> Result<Answer, Box<dyn Error>> {
         let wanted = self.ledger;
-        with_store(self.database, data_dir_given, |pool| async move {
+        with_store(self.database, data_dir_given, |pool, data_dir| async move {
             let ledgers = match wanted {
                 Some(ledger) => vec![ledger],
                 None => audit::ledgers(&pool).await?,
@@ -43,16 +45,17 @@ impl Verify {
             }
             let mut all_good = true;
             for ledger in ledgers {
-                all_good &= verify(&pool, &ledger).await?;
+                all_good &= verify(&pool, &data_dir, &ledger).await?;
             }
             Ok(if all_good { Answer::Yes } else { Answer::No })
         })
     }
 }
 
-async fn verify(pool: &PgPool, ledger_id: &str) -> Result<bool, Box<dyn Error>> {
+async fn verify(pool: &PgPool, data_dir: &Path, ledger_id: &str) -> Result<bool, Box<dyn Error>> {
+    let kept = audit::kept_checkpoint(data_dir, ledger_id).await?;
     let bar = progress_bar(ledger_id, "events");
-    let report = audit::verify_ledger(pool, ledger_id, |done, size| {
+    let report = audit::verify_ledger(pool, ledger_id, kept.as_ref(), |done, size| {
         bar.set_length(size);
         bar.set_position(done);
     })

@@ -1,6 +1,5 @@
 //! Erasing what is known of a customer, and the certificate of it.
 
-use sqlx::PgPool;
 use vinzy_events::customer::{
     Customer, CustomerCommand, CustomerErased, CustomerError, CustomerEvent, Erasure,
 };
@@ -10,7 +9,8 @@ use vinzy_projections::event_log;
 
 use super::{CUSTOMER_EMAIL, CommandError, Context, Order};
 use crate::app::App;
-use crate::ledger::{Attempt, CheckpointKeys, LedgerError, Ledgers, Needs, Operation, checkpoint};
+use crate::ledger::signer::Signer;
+use crate::ledger::{Attempt, LedgerError, Ledgers, Needs, Operation};
 
 /// What proves that a customer was erased.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,17 +65,16 @@ pub async fn erase_in(
 /// # Errors
 /// [`CustomerError::NotFound`] for who never was. [`CommandError::Checkpoint`] when none can be signed.
 pub async fn certificate(
-    pool: &PgPool,
     ledgers: &Ledgers,
-    keys: &CheckpointKeys,
+    signer: &Signer,
     ledger_id: &str,
     id: CustomerId,
 ) -> Result<Option<Certificate>, CommandError> {
-    let mut conn = pool.acquire().await?;
+    let store = ledgers.store(ledger_id);
+    let mut conn = store.pool().acquire().await?;
     let event = event_log::erasure_of_customer(&mut conn, ledger_id, id).await?;
     drop(conn);
     let Some(event) = event else {
-        let store = ledgers.store(ledger_id);
         let customer = store.load::<Customer>(&id.to_string()).await?;
         return match customer.aggregate.state() {
             Some(_) => Ok(None),
@@ -95,7 +94,7 @@ pub async fn certificate(
         event_hash: event_hash(&event.leaf),
         erased,
         leaf: String::from_utf8(event.leaf).map_err(|_| unreadable())?,
-        checkpoint: checkpoint::sign(pool, ledger_id, keys).await?.note,
+        checkpoint: signer.sign(ledger_id).await?.note,
     }))
 }
 

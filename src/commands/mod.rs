@@ -24,7 +24,7 @@ use vinzy_events::tenant::{TenantError, TenantSlug};
 use std::sync::Arc;
 
 use crate::app::App;
-use crate::ledger::checkpoint::SignError;
+use crate::ledger::signer::SignError;
 use crate::ledger::{OpenError, Operation};
 use crate::personal_data::store::PersonalDataError;
 

@@ -16,7 +16,7 @@ use super::query::Identified;
 use crate::audit::{HeadError, SignError, VerifyError};
 use crate::commands::{CommandError, LedgerError};
 use crate::personal_data::store::PersonalDataError;
-use crate::proofs::ProveError;
+use crate::proofs::{ProveError, TreeError};
 
 impl From<CommandError> for Problem {
     fn from(error: CommandError) -> Self {
@@ -176,9 +176,26 @@ impl From<VerifyError> for Problem {
 impl From<SignError> for Problem {
     fn from(error: SignError) -> Self {
         match error {
-            SignError::Fork { .. } => Self::conflict("LEDGER_FORKED", format!("{error}.")),
+            SignError::Fork { .. } | SignError::SetBack { .. } => {
+                Self::conflict("LEDGER_FORKED", format!("{error}."))
+            }
             SignError::Head(HeadError::Database(error)) => database(&error),
-            SignError::Head(_) | SignError::ForeignKey { .. } => Self::internal(&error),
+            SignError::Tree(error) => error.into(),
+            SignError::Contended => Self::unavailable("CHECKPOINT_CONTENDED", format!("{error}."), 1),
+            SignError::Head(_)
+            | SignError::ForeignKey { .. }
+            | SignError::ForeignWitness { .. }
+            | SignError::Witness(_) => Self::internal(&error),
+        }
+    }
+}
+
+impl From<TreeError> for Problem {
+    fn from(error: TreeError) -> Self {
+        match error {
+            TreeError::Database(error) => database(&error),
+            TreeError::Behind(error) => error.into(),
+            TreeError::Damaged(_) => Self::internal(&error),
         }
     }
 }
@@ -188,7 +205,7 @@ impl From<ProveError> for Problem {
         match error {
             ProveError::Database(error) => database(&error),
             ProveError::Sign(error) => error.into(),
-            ProveError::Behind(error) => error.into(),
+            ProveError::Tree(error) => error.into(),
             ProveError::NoSuchEvent => Self::not_found("EVENT_NOT_FOUND", "Event not found"),
             ProveError::BeyondLedger { size } => Self::field(
                 "size",
@@ -203,7 +220,7 @@ impl From<ProveError> for Problem {
                 "to",
                 format!("must be at most {size}, the number of events in the ledger"),
             ),
-            ProveError::Damaged(_) | ProveError::Unprovable { .. } => Self::internal(&error),
+            ProveError::Unprovable { .. } => Self::internal(&error),
         }
     }
 }

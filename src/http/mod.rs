@@ -82,6 +82,7 @@ fn api() -> Routes {
         .allow(VERIFY, routes!(audit::prove_consistency::handle))
         .allow(VERIFY, routes!(audit::receipt::handle))
         .allow(PROVE, routes!(ledger::checkpoint::handle))
+        .allow(PROVE, routes!(ledger::vkey::handle))
         .allow(PROVE, routes!(ledger::tile::handle))
         .allow(ADMINISTER, routes!(api_keys::create::handle, api_keys::list::handle))
         .allow(ADMINISTER, routes!(api_keys::get::handle, api_keys::update::handle, api_keys::delete::handle))

@@ -1,10 +1,9 @@
-//! The keys that sign checkpoints. A ledger names the one that verifies it for good, so every ledger has the
-//! key that it was opened with, whichever others this server has.
+//! The keys that sign checkpoints. A ledger names the one that verifies it, whichever others this server has.
 
 use ed25519_dalek::SigningKey;
 use vinzy_events::ledger::VerifierKey;
 
-/// Signing keys: ledgers are opened with the first, and signed with the one that they name.
+/// Signing keys: ledgers are opened with the first or handed over to it, and signed with the one that they name.
 #[derive(Clone)]
 pub struct CheckpointKeys {
     first: SigningKey,
@@ -15,6 +14,11 @@ impl CheckpointKeys {
     /// Keys of which new ledgers get the first.
     pub const fn new(first: SigningKey, others: Vec<SigningKey>) -> Self {
         Self { first, others }
+    }
+
+    /// The key that new ledgers get.
+    pub const fn first(&self) -> &SigningKey {
+        &self.first
     }
 
     /// What a new ledger says that it verifies with.

@@ -26,6 +26,11 @@ pub struct StreamStore {
 }
 
 impl StreamStore {
+    /// Where it reads.
+    pub const fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
     /// The streams of `ledger_id`, which must be one of ours: it is written into the statement, because
     /// `postgres-es` binds nothing but type and id.
     pub fn new(pool: PgPool, ledger_id: &str) -> Self {

@@ -9,12 +9,17 @@ pub mod checkpoint;
 mod checkpoint_keys;
 mod erasures;
 pub mod feed;
+mod handover;
 pub mod head;
 mod load;
 mod open;
 mod operation;
+pub mod publisher;
 mod sealed;
+pub mod signer;
+pub mod tree;
 pub mod verify;
+pub mod witness;
 mod writer;
 
 use std::collections::HashMap;

@@ -1,8 +1,8 @@
 //! Opening a ledger: its head row and its first event, exactly once, whoever comes first.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::PgPool;
-use vinzy_events::ledger::{Actor, Frontier, Hash, Leaf, LeafVersion, Meta, StreamRef, event_hash};
+use vinzy_events::ledger::{Actor, Hash, Leaf, LeafVersion, Meta, StreamRef, event_hash};
 use vinzy_events::stream::{LEDGER_OPENED, LEDGER_STREAM};
 use vinzy_events::{EventId, Timestamp};
 use vinzy_projections::StoredEvent;
@@ -22,7 +22,7 @@ pub enum OpenError {
     #[error(
         "the signing key does not belong to this database: ledger {origin} was opened with the key {expected}, \
          this server has {}. Start it with the VINZY_SIGNING_KEY (or the data directory) of before; a seed \
-         that signs checkpoints stays in the list when others go",
+         may go only when every ledger was handed over to another in the list",
         found.join(" and ")
     )]
     ForeignKey {
@@ -77,7 +77,12 @@ pub async fn open(
     .rows_affected();
     if inserted == 1 {
         let empty = head::read(&mut tx, &opening.ledger_id).await?;
-        let (event, head) = first_event(&opening.origin, &verifier_key, clock.now(), entropy)?;
+        let (event, head) = OwnEvent {
+            event_type: LEDGER_OPENED,
+            payload: json!({ "vkey": verifier_key }),
+            seq: 1,
+        }
+        .after(&empty, clock.now(), entropy)?;
         let mut rows = Rows::default();
         rows.events.push(event);
         let at = head.last_recorded_at;
@@ -106,20 +111,31 @@ pub async fn open(
     Ok(())
 }
 
-/// A ledger and the key that it names for good.
+/// A ledger and the keys that it names.
 #[derive(Debug, Clone)]
 pub struct NamedKey {
+    /// The ledger.
+    pub ledger_id: String,
     /// The ledger's name.
     pub origin: String,
     /// What its checkpoints verify with.
     pub verifier_key: String,
+    /// What they verified with before, by turns.
+    pub superseded_keys: Vec<String>,
+}
+
+impl NamedKey {
+    /// All of them, by turns.
+    pub fn keys(&self) -> impl Iterator<Item = &String> {
+        self.superseded_keys.iter().chain([&self.verifier_key])
+    }
 }
 
 /// The ledgers of a database with the keys that they name.
 pub async fn named_keys(pool: &PgPool) -> sqlx::Result<Vec<NamedKey>> {
     sqlx::query_as!(
         NamedKey,
-        "SELECT origin, verifier_key FROM ledgers ORDER BY origin"
+        "SELECT ledger_id, origin, verifier_key, superseded_keys FROM ledgers ORDER BY origin"
     )
     .fetch_all(pool)
     .await
@@ -129,69 +145,81 @@ pub async fn named_keys(pool: &PgPool) -> sqlx::Result<Vec<NamedKey>> {
 pub async fn named_key(pool: &PgPool, ledger_id: &str) -> sqlx::Result<Option<NamedKey>> {
     sqlx::query_as!(
         NamedKey,
-        "SELECT origin, verifier_key FROM ledgers WHERE ledger_id = $1",
+        "SELECT ledger_id, origin, verifier_key, superseded_keys FROM ledgers WHERE ledger_id = $1",
         ledger_id
     )
     .fetch_optional(pool)
     .await
 }
 
-fn first_event(
-    origin: &str,
-    verifier_key: &str,
-    at: Timestamp,
-    entropy: &Entropy,
-) -> Result<(StoredEvent, Head), OpenError> {
-    let leaf = Leaf {
-        enc: vec![],
-        event_id: EventId::new(at, entropy.bytes()),
-        ledger: origin.to_owned(),
-        meta: Meta {
-            actor: Actor {
-                id: "bootstrap".into(),
-                kind: "system".into(),
-                name: None,
-                via: "server".into(),
+/// An event of the ledger itself.
+pub(super) struct OwnEvent {
+    pub(super) event_type: &'static str,
+    pub(super) payload: Value,
+    /// Its number in the ledger's own stream.
+    pub(super) seq: u64,
+}
+
+impl OwnEvent {
+    /// The event, and the head that it moves the ledger to.
+    pub(super) fn after(
+        self,
+        head: &Head,
+        at: Timestamp,
+        entropy: &Entropy,
+    ) -> Result<(StoredEvent, Head), OpenError> {
+        let at = at.max(head.last_recorded_at);
+        let leaf = Leaf {
+            enc: vec![],
+            event_id: EventId::new(at, entropy.bytes()),
+            ledger: head.origin.clone(),
+            meta: Meta {
+                actor: Actor {
+                    id: "bootstrap".into(),
+                    kind: "system".into(),
+                    name: None,
+                    via: "server".into(),
+                },
+                causation_id: None,
+                correlation_id: None,
             },
-            causation_id: None,
-            correlation_id: None,
-        },
-        payload: json!({ "vkey": verifier_key }),
-        pos: 0,
-        prev: Hash::ZERO,
-        recorded_at: at,
-        stream: StreamRef {
-            id: origin.to_owned(),
-            seq: 1,
-            stream_type: LEDGER_STREAM.to_owned(),
-        },
-        event_type: LEDGER_OPENED.to_owned(),
-        type_ver: 1,
-        version: LeafVersion::default(),
-    };
-    let bytes = leaf.encode().map_err(|_| OpenError::Unopenable)?;
-    let hash = event_hash(&bytes);
-    let mut frontier = Frontier::new();
-    frontier.push(hash);
-    let event = StoredEvent {
-        position: 0,
-        event_id: leaf.event_id.as_uuid(),
-        stream_type: leaf.stream.stream_type,
-        stream_id: leaf.stream.id,
-        stream_seq: 1,
-        event_type: leaf.event_type,
-        type_ver: 1,
-        recorded_at: at,
-        license_id: None,
-        event_hash: hash.as_bytes().to_vec(),
-        leaf: bytes,
-    };
-    let head = Head {
-        origin: origin.to_owned(),
-        size: 1,
-        hash,
-        frontier,
-        last_recorded_at: at,
-    };
-    Ok((event, head))
+            payload: self.payload,
+            pos: head.size,
+            prev: head.hash,
+            recorded_at: at,
+            stream: StreamRef {
+                id: head.origin.clone(),
+                seq: self.seq,
+                stream_type: LEDGER_STREAM.to_owned(),
+            },
+            event_type: self.event_type.to_owned(),
+            type_ver: 1,
+            version: LeafVersion::default(),
+        };
+        let bytes = leaf.encode().map_err(|_| OpenError::Unopenable)?;
+        let hash = event_hash(&bytes);
+        let mut frontier = head.frontier.clone();
+        frontier.push(hash);
+        let event = StoredEvent {
+            position: leaf.pos,
+            event_id: leaf.event_id.as_uuid(),
+            stream_type: leaf.stream.stream_type,
+            stream_id: leaf.stream.id,
+            stream_seq: leaf.stream.seq,
+            event_type: leaf.event_type,
+            type_ver: 1,
+            recorded_at: at,
+            license_id: None,
+            event_hash: hash.as_bytes().to_vec(),
+            leaf: bytes,
+        };
+        let head = Head {
+            origin: head.origin.clone(),
+            size: head.size + 1,
+            hash,
+            frontier,
+            last_recorded_at: at,
+        };
+        Ok((event, head))
+    }
 }

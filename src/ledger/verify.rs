@@ -7,7 +7,7 @@ use sqlx::{Connection, PgConnection, PgPool};
 use uuid::Uuid;
 use vinzy_events::LicenseId;
 use vinzy_events::ledger::{
-    ChainVerifier, Finding, Hash, Head as ExpectedHead, Leaf, VerifiedEvent, event_hash,
+    ChainVerifier, Checkpoint, Finding, Hash, Head as ExpectedHead, Leaf, VerifiedEvent, event_hash,
 };
 use vinzy_events::stream::is_known_event;
 use vinzy_projections::StoredEvent;
@@ -67,7 +67,7 @@ impl From<sqlx::Error> for VerifyError {
 }
 
 /// Checks a whole ledger: every leaf, the chain, every column beside the leaf, the head row, the last
-/// checkpoint signed, and the ciphertext of every sealed value: it is there, unless the customer was erased
+/// checkpoint signed and the one `kept` outside the database, and the ciphertext of every sealed value: it is there, unless the customer was erased
 /// later; then nothing of it is. `progress` hears how many of how many
 /// events are done. Memory stays flat, one sequence number per stream aside.
 ///
@@ -75,6 +75,7 @@ impl From<sqlx::Error> for VerifyError {
 pub async fn ledger(
     pool: &PgPool,
     ledger_id: &str,
+    kept: Option<&Checkpoint>,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<Report, VerifyError> {
     let mut conn = pool.acquire().await?;
@@ -83,7 +84,7 @@ pub async fn ledger(
         .execute(&mut *tx)
         .await?;
     let head = head::read(&mut tx, ledger_id).await?;
-    let signed = signed(&mut tx, ledger_id).await?;
+    let signed = Signed::read(&mut tx, ledger_id, kept).await?;
     let erasures = Erasures::read(&mut tx, ledger_id).await?;
     let mut verifier = ChainVerifier::new(head.origin.clone(), is_known_event);
     let mut damage: Option<Damage> = None;
@@ -120,6 +121,9 @@ pub async fn ledger(
     }
     if damage.is_none() {
         damage = signed.check_end(&verifier).err();
+    }
+    if damage.is_none() {
+        damage = check_keys(&mut tx, ledger_id, &verifier).await?;
     }
     Ok(Report {
         origin: head.origin,
@@ -206,52 +210,73 @@ async fn ciphertexts(
         .collect())
 }
 
-/// The last checkpoint signed, as the ledger's row holds it.
-struct Signed {
-    size: u64,
-    frontier: Vec<u8>,
-}
-
-async fn signed(conn: &mut PgConnection, ledger_id: &str) -> sqlx::Result<Signed> {
-    let row = sqlx::query!(
-        "SELECT signed_size, signed_frontier FROM ledgers WHERE ledger_id = $1",
-        ledger_id
-    )
-    .fetch_one(conn)
-    .await?;
-    Ok(Signed {
-        size: row.signed_size.map_or(0, unsigned),
-        frontier: row.signed_frontier.unwrap_or_default(),
-    })
-}
+/// The checkpoints that the ledger must continue.
+struct Signed(Vec<(u64, Hash)>);
 
 impl Signed {
-    /// Compares with the walk as it passes the checkpoint's size: history up to there must be the same.
+    async fn read(conn: &mut PgConnection, ledger_id: &str, kept: Option<&Checkpoint>) -> sqlx::Result<Self> {
+        let row = sqlx::query!(
+            "SELECT size, root FROM checkpoints WHERE ledger_id = $1",
+            ledger_id
+        )
+        .fetch_optional(conn)
+        .await?;
+        // The table holds no other length.
+        let last = row.map(|row| {
+            let root = Hash::from_bytes(row.root.try_into().unwrap_or_default());
+            (unsigned(row.size), root)
+        });
+        let kept = kept.map(|kept| (kept.size, kept.root));
+        Ok(Self(last.into_iter().chain(kept).collect()))
+    }
+
+    /// Compares with the walk as it passes a checkpoint's size: history up to there must be the same.
     fn check_passing(&self, verifier: &ChainVerifier) -> Result<(), Damage> {
-        let size = self.size;
-        if size == 0 || verifier.size() != size || verifier.frontier().to_bytes() == self.frontier {
-            return Ok(());
+        let passed = self.0.iter().filter(|(size, _)| *size == verifier.size());
+        for (size, root) in passed {
+            if verifier.root() != *root {
+                let problem = format!(
+                    "history up to here is not the one that the checkpoint of {size} events was signed over"
+                );
+                return Err(Damage {
+                    position: size - 1,
+                    problem,
+                });
+            }
         }
-        let problem =
-            format!("history up to here is not the one that the checkpoint of {size} events was signed over");
-        Err(Damage {
-            position: size - 1,
-            problem,
-        })
+        Ok(())
     }
 
     /// The ledger must not end before its last checkpoint.
     fn check_end(&self, verifier: &ChainVerifier) -> Result<(), Damage> {
-        let size = self.size;
-        if size <= verifier.size() {
-            return Ok(());
+        let position = verifier.size();
+        match self.0.iter().find(|(size, _)| *size > position) {
+            None => Ok(()),
+            Some((size, _)) => Err(Damage {
+                position,
+                problem: format!("a checkpoint of {size} events was signed, but the ledger ends before that"),
+            }),
         }
-        let problem = format!("a checkpoint of {size} events was signed, but the ledger ends before that");
-        Err(Damage {
-            position: verifier.size(),
-            problem,
-        })
     }
+}
+
+/// The ledger's row must name the keys that its events name.
+async fn check_keys(
+    conn: &mut PgConnection,
+    ledger_id: &str,
+    verifier: &ChainVerifier,
+) -> sqlx::Result<Option<Damage>> {
+    let row = sqlx::query!(
+        "SELECT superseded_keys || verifier_key AS \"keys!\" FROM ledgers WHERE ledger_id = $1",
+        ledger_id
+    )
+    .fetch_one(conn)
+    .await?;
+    let keys: Vec<String> = verifier.keys().iter().map(ToString::to_string).collect();
+    Ok((row.keys != keys).then(|| Damage {
+        position: verifier.size().saturating_sub(1),
+        problem: "the ledger's row names other keys than its events".into(),
+    }))
 }
 
 /// What a walk over one license's events found.
@@ -264,13 +289,15 @@ pub struct LicenseReport {
 }
 
 /// Checks the events of one license: each leaf against its hash and columns, the numbers within its
-/// streams, and that the event after each in the ledger was built on it.
+/// streams, and that the event after each in the ledger is there and was built on it.
 pub async fn license(
     pool: &PgPool,
     ledger_id: &str,
     license_id: LicenseId,
 ) -> Result<LicenseReport, VerifyError> {
     let mut conn = pool.acquire().await?;
+    // Read first: all that it counts must be there.
+    let size = head::read(&mut conn, ledger_id).await?.size;
     let mut events_checked = 0;
     let mut before = None;
     let mut damage: Option<Damage> = None;
@@ -290,7 +317,8 @@ pub async fn license(
         before = Some(oldest.position);
         let followers = followers(&mut conn, ledger_id, &events).await?;
         for event in &events {
-            match check_one(event, &followers, &mut expected) {
+            let checked = check_seq(event, &mut expected).and_then(|()| check_one(event, &followers, size));
+            match checked {
                 Ok(()) => events_checked += 1,
                 Err(problem) => {
                     damage = Some(Damage {
@@ -316,11 +344,18 @@ pub async fn license(
     })
 }
 
-fn check_one(
-    event: &StoredEvent,
-    followers: &HashMap<u64, Vec<u8>>,
-    expected: &mut HashMap<(String, String), u64>,
-) -> Result<(), String> {
+/// Checks the number in its stream, and what the one before it must have, whatever is wrong with this one.
+fn check_seq(event: &StoredEvent, expected: &mut HashMap<(String, String), u64>) -> Result<(), String> {
+    let stream = (event.stream_type.clone(), event.stream_id.clone());
+    let seq = event.stream_seq;
+    let wanted = expected.insert(stream, seq.saturating_sub(1)).unwrap_or(seq);
+    if wanted == seq {
+        return Ok(());
+    }
+    Err(format!("event {wanted} of its stream is missing: found {seq}"))
+}
+
+fn check_one(event: &StoredEvent, followers: &HashMap<u64, Vec<u8>>, size: u64) -> Result<(), String> {
     let leaf = Leaf::parse(&event.leaf).map_err(|error| error.to_string())?;
     let hash = event_hash(&event.leaf);
     if event.event_hash != hash.as_bytes() {
@@ -330,22 +365,20 @@ fn check_one(
         .columns()
         .check(&leaf, hash)
         .map_err(|problem| problem.to_string())?;
-    if let Some(next) = followers.get(&(event.position + 1)) {
-        let next = Leaf::parse(next).map_err(|error| format!("the event after it: {error}"))?;
-        if next.prev != hash {
-            return Err("the event after it was built on another event".into());
-        }
+    let Some(next) = followers.get(&(event.position + 1)) else {
+        let is_last = event.position + 1 >= size;
+        return if is_last {
+            Ok(())
+        } else {
+            Err("the event after it is missing".into())
+        };
+    };
+    let next = Leaf::parse(next).map_err(|error| format!("the event after it: {error}"))?;
+    if next.prev == hash {
+        Ok(())
+    } else {
+        Err("the event after it was built on another event".into())
     }
-    let stream = (event.stream_type.clone(), event.stream_id.clone());
-    let slot = expected.entry(stream).or_insert(event.stream_seq);
-    if *slot != event.stream_seq {
-        return Err(format!(
-            "event {slot} of its stream is missing: found {}",
-            event.stream_seq
-        ));
-    }
-    *slot -= 1;
-    Ok(())
 }
 
 /// Leaves of the events that come right after `events` in the ledger, by position.

@@ -504,6 +504,7 @@ fn vinzy_erase(database: &TestDatabase, arguments: &[&str], input: &str) -> Outp
         .arg("erase")
         .args(arguments)
         .env("VINZY_DB_URL", database.url())
+        .env("VINZY_DATA_DIR", database.data_dir())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

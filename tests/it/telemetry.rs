@@ -75,6 +75,7 @@ async fn said_by(database: &TestDatabase, ask: impl AsyncFnOnce(&Client)) -> Str
     let mut child = vinzy()
         .arg("serve")
         .env("VINZY_DB_URL", database.url())
+        .env("VINZY_DATA_DIR", database.data_dir())
         .env("VINZY_LOG", "trace")
         .env("VINZY_LOG_FORMAT", "json")
         .stdin(Stdio::null())

@@ -61,10 +61,25 @@ impl Checkpoint {
 
     /// The checkpoint as a note signed in the ledger's name.
     pub fn sign(&self, key: &SigningKey) -> String {
+        self.sign_with([key])
+    }
+
+    /// The checkpoint as a note that several keys sign in the ledger's name.
+    pub fn sign_with<'a>(&self, keys: impl IntoIterator<Item = &'a SigningKey>) -> String {
         let text = self.text();
-        let verifier = VerifierKey::from_signing(&self.origin, key);
-        let signature = [&verifier.id[..], &key.sign(text.as_bytes()).to_bytes()].concat();
-        format!("{text}\n— {} {}\n", self.origin, BASE64.encode(&signature))
+        let mut note = format!("{text}\n");
+        for key in keys {
+            let verifier = VerifierKey::from_signing(&self.origin, key);
+            let signature = [&verifier.id[..], &key.sign(text.as_bytes()).to_bytes()].concat();
+            note.push_str(&format!("— {} {}\n", self.origin, BASE64.encode(&signature)));
+        }
+        note
+    }
+
+    /// What a note says, whoever signed it: to be believed only once a key has opened it.
+    pub fn claimed(note: &str) -> Result<Self, CheckpointError> {
+        let (text, _) = split(note)?;
+        Self::parse(text)
     }
 
     fn parse(text: &str) -> Result<Self, CheckpointError> {
@@ -127,11 +142,16 @@ impl VerifierKey {
         &self.name
     }
 
+    /// Whether `signature` is this key's over `text`.
+    pub(super) fn verifies(&self, text: &[u8], signature: &[u8]) -> bool {
+        let signature = Signature::from_slice(signature);
+        signature.is_ok_and(|signature| self.key.verify_strict(text, &signature).is_ok())
+    }
+
     /// The checkpoint in `note`, if it is this ledger's and signed by this key. Other signatures are
     /// passed over; of more than a hundred none is looked at.
     pub fn open(&self, note: &str) -> Result<Checkpoint, CheckpointError> {
-        let split = note.rfind("\n\n").ok_or(CheckpointError::Malformed)?;
-        let (text, signatures) = (&note[..=split], &note[split + 2..]);
+        let (text, signatures) = split(note)?;
         let checkpoint = Checkpoint::parse(text)?;
         if checkpoint.origin != self.name {
             return Err(CheckpointError::OtherOrigin);
@@ -149,10 +169,9 @@ impl VerifierKey {
             if name != self.name || *id != self.id {
                 continue;
             }
-            let signature = Signature::from_slice(signature).map_err(|_| CheckpointError::Malformed)?;
-            self.key
-                .verify_strict(text.as_bytes(), &signature)
-                .map_err(|_| CheckpointError::BadSignature)?;
+            if !self.verifies(text.as_bytes(), signature) {
+                return Err(CheckpointError::BadSignature);
+            }
             signed = true;
         }
         if signed {
@@ -161,6 +180,12 @@ impl VerifierKey {
             Err(CheckpointError::NotSigned)
         }
     }
+}
+
+/// The signed text of a note, its line feed included, and what follows the empty line.
+fn split(note: &str) -> Result<(&str, &str), CheckpointError> {
+    let split = note.rfind("\n\n").ok_or(CheckpointError::Malformed)?;
+    Ok((&note[..=split], &note[split + 2..]))
 }
 
 /// A signature line: `— name base64(key id ‖ signature)`.

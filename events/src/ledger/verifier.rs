@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::{Frontier, Hash, Leaf, LeafError, event_hash};
+use super::{Frontier, Hash, KeyError, KeyRotation, Leaf, LeafError, VerifierKey, event_hash};
+use crate::stream::{LEDGER_KEY_ROTATED, LEDGER_OPENED};
 use crate::{EventId, LicenseId, Timestamp};
 
 /// Says whether an event type is known in a version.
@@ -17,6 +18,7 @@ pub struct ChainVerifier {
     frontier: Frontier,
     last_recorded_at: Timestamp,
     streams: HashMap<StreamId, u64>,
+    keys: Vec<VerifierKey>,
 }
 
 /// A stream's type and id, as `type/id`; types hold no slash.
@@ -95,6 +97,9 @@ pub enum Problem {
         /// Its version.
         type_ver: u32,
     },
+    /// It does not say rightly which key the ledger's checkpoints verify with.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// A column beside the leaf says something else than the leaf.
     #[error("column {column} does not say what the event says")]
     ColumnMismatch {
@@ -189,6 +194,7 @@ impl ChainVerifier {
             frontier: Frontier::new(),
             last_recorded_at: Timestamp::UNIX_EPOCH,
             streams: HashMap::new(),
+            keys: vec![],
         }
     }
 
@@ -225,6 +231,11 @@ impl ChainVerifier {
     /// Right edge of the Merkle tree over the events checked.
     pub const fn frontier(&self) -> &Frontier {
         &self.frontier
+    }
+
+    /// The keys that checkpoints of the events checked verify with, by turns: the last one does now.
+    pub fn keys(&self) -> &[VerifierKey] {
+        &self.keys
     }
 
     /// Checks that the ledger ends where its head claims.
@@ -267,11 +278,13 @@ impl ChainVerifier {
         let stream = stream_id(&leaf);
         let seq = self.next_in_stream(&stream, &leaf).map_err(finding)?;
         self.check_content(&leaf).map_err(finding)?;
+        let key = self.named_key(&leaf).map_err(|error| finding(error.into()))?;
         let hash = event_hash(bytes);
         if let Some(columns) = columns {
             columns.check(&leaf, hash).map_err(finding)?;
         }
         self.streams.insert(stream, seq);
+        self.keys.extend(key);
         self.head_hash = hash;
         self.frontier.push(hash);
         self.last_recorded_at = leaf.recorded_at;
@@ -321,6 +334,27 @@ impl ChainVerifier {
             event_type: leaf.event_type.clone(),
             type_ver: leaf.type_ver,
         })
+    }
+
+    /// The key that the event names for the ledger's checkpoints, if it is one of those that do.
+    fn named_key(&self, leaf: &Leaf) -> Result<Option<VerifierKey>, KeyError> {
+        let key = match leaf.event_type.as_str() {
+            LEDGER_OPENED if self.keys.is_empty() => {
+                let key = leaf
+                    .payload
+                    .get("vkey")
+                    .and_then(|key| key.as_str()?.parse().ok());
+                let key = key.filter(|key: &VerifierKey| key.name() == self.origin);
+                key.ok_or(KeyError::NoKey)?
+            }
+            LEDGER_KEY_ROTATED => {
+                let rotation: KeyRotation =
+                    serde_json::from_value(leaf.payload.clone()).map_err(|_| KeyError::NoKey)?;
+                rotation.check(self.keys.last().ok_or(KeyError::OtherKey)?)?
+            }
+            _ => return Ok(None),
+        };
+        Ok(Some(key))
     }
 }
 

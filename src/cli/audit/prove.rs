@@ -25,6 +25,7 @@ pub(super) struct Prove {
 impl Prove {
     pub(super) async fn run(self) -> Result<(), Stop> {
         let ledger = self.location.open().await?;
+        ledger.signed_by_told()?;
         let (position, size) = (self.position, ledger.checkpoint.size);
         let beyond = || {
             Stop::Wrong(format!(

@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How often a server that is busy is asked again.
 const TRIES: u32 = 60;
 
-/// The file that holds the verifier key.
+/// The file, or the path at a server, of the verifier key.
 pub(super) const KEY_FILE: &str = "vkey";
 /// The file, or the path at a server, of the checkpoint.
 pub(super) const CHECKPOINT: &str = "checkpoint";
@@ -66,9 +66,10 @@ pub(super) struct Ledger {
     source: Source,
     pub(super) note: String,
     pub(super) checkpoint: Checkpoint,
+    /// The key that has opened the checkpoint.
     pub(super) key: VerifierKey,
-    /// Whether the key is only the one that the ledger names.
-    pub(super) key_is_its_own: bool,
+    /// The key that the auditor was told, if any.
+    pub(super) told: Option<VerifierKey>,
 }
 
 impl Location {
@@ -133,25 +134,35 @@ async fn fetch(client: &reqwest::Client, url: &str, api_key: Option<&Secret>) ->
 }
 
 impl Ledger {
-    pub(super) async fn open(source: Source, vkey: Option<VerifierKey>) -> Result<Self, Stop> {
+    /// Opens the checkpoint with the key that the auditor was told; or with the ledger's own, if none was told, or the
+    /// ledger may have been handed over from that to another since.
+    pub(super) async fn open(source: Source, told: Option<VerifierKey>) -> Result<Self, Stop> {
         let note = source.get(CHECKPOINT).await?;
         let note = String::from_utf8(note).map_err(|_| untrusted(CheckpointError::Malformed))?;
-        let key_is_its_own = vkey.is_none();
-        let key = match (vkey, &source) {
-            (Some(key), _) => key,
-            (None, Source::Directory(directory)) if directory.join(KEY_FILE).exists() => {
-                fs::read_to_string(directory.join(KEY_FILE))?.trim_end().parse()?
+        let opened = told.as_ref().map(|key| (key.clone(), key.open(&note)));
+        let (key, checkpoint) = match opened {
+            None | Some((_, Err(CheckpointError::NotSigned))) => {
+                let own = own_key(&source, &note).await?;
+                let checkpoint = own.open(&note);
+                (own, checkpoint)
             }
-            (None, _) => named_key(&source, &note).await?,
+            Some(opened) => opened,
         };
-        let checkpoint = key.open(&note).map_err(untrusted)?;
         Ok(Self {
+            checkpoint: checkpoint.map_err(untrusted)?,
             source,
             note,
-            checkpoint,
             key,
-            key_is_its_own,
+            told,
         })
+    }
+
+    /// For who does not read the ledger from its first event on: it must be signed by the very key that they were told.
+    pub(super) fn signed_by_told(&self) -> Result<(), Stop> {
+        match &self.told {
+            Some(told) if *told != self.key => Err(untrusted(CheckpointError::NotSigned)),
+            _ => Ok(()),
+        }
     }
 
     pub(super) async fn tile(&self, path: TilePath) -> Result<Vec<u8>, Stop> {
@@ -160,7 +171,7 @@ impl Ledger {
 
     /// Says with which trust what was proven is proven.
     pub(super) fn say_whose_key(&self) {
-        if self.key_is_its_own {
+        if self.told.is_none() {
             say_key_is_its_own(&self.key);
         }
     }
@@ -172,6 +183,18 @@ pub(super) fn say_key_is_its_own(key: &VerifierKey) {
 
 pub(super) fn untrusted(error: CheckpointError) -> Stop {
     Stop::Wrong(format!("BROKEN checkpoint: {error}"))
+}
+
+/// The key that comes with the ledger; or, where an export lacks it, that its first event names.
+async fn own_key(source: &Source, note: &str) -> Result<VerifierKey, Stop> {
+    match source {
+        Source::Directory(directory) if !directory.join(KEY_FILE).exists() => named_key(source, note).await,
+        _ => {
+            let key = source.get(KEY_FILE).await?;
+            let key = String::from_utf8(key).map_err(|_| untrusted(CheckpointError::MalformedKey))?;
+            key.trim_end().parse().map_err(untrusted)
+        }
+    }
 }
 
 /// The key that the ledger's first event names.

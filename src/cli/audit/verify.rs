@@ -5,12 +5,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 use vinzy_events::ledger::{
-    ChainVerifier, Checkpoint, Hash, TileKind, TilePath, entries, event_hash, root_of, split_hashes,
+    ChainVerifier, Checkpoint, CheckpointError, Hash, TileKind, TilePath, VerifierKey, entries, event_hash,
+    root_of, split_hashes,
 };
 use vinzy_events::stream::is_known_event;
 
 use super::Stop;
-use super::source::{Ledger, Location, named_by, untrusted};
+use super::source::{Ledger, Location, untrusted};
 use crate::cli::verify::progress_bar;
 
 /// Hashes or events in a full tile.
@@ -21,7 +22,8 @@ const WIDTH: u64 = 256;
     after_help = "Reads every event and every tile that the checkpoint covers: that events parse, are canonical, were \
                   built on the one before, are the next of their stream, are no older than the one before, and are of \
                   a known type; that the tiles are those of these events; that the root is the one that was signed; \
-                  and, with an older checkpoint, that history up to there is still the same."
+                  and, with an older checkpoint, that history up to there is still the same. Where the ledger was handed \
+                  over to another key, that each key signed which one comes next."
 )]
 pub(super) struct Verify {
     #[command(flatten)]
@@ -36,7 +38,7 @@ impl Verify {
     pub(super) async fn run(self) -> Result<(), Stop> {
         let ledger = self.location.open().await?;
         let since = match self.since {
-            Some(file) => Some(kept(&ledger, &fs::read_to_string(file)?)?),
+            Some(file) => Some(Kept::read(&ledger, fs::read_to_string(file)?)?),
             None => None,
         };
         let bar = progress_bar(&ledger.checkpoint.origin, "events");
@@ -51,6 +53,7 @@ impl Verify {
                 walk.verifier.size()
             );
         })?;
+        check_keys(&ledger, walk.verifier.keys(), walk.since.as_ref())?;
         println!("{origin}: {size} events verified, root {root}");
         println!(
             "proven: every event is whole, in its order and built on the one before; all tiles are those of these \
@@ -60,7 +63,12 @@ impl Verify {
         if let Some(old) = walk.since {
             println!(
                 "proven: the ledger continues the checkpoint of {} events",
-                old.size
+                old.checkpoint.size
+            );
+        }
+        if let [first, .., last] = walk.verifier.keys() {
+            println!(
+                "proven: the ledger was handed over from the key {first} to {last} by whoever had the former"
             );
         }
         ledger.say_whose_key();
@@ -68,31 +76,59 @@ impl Verify {
     }
 }
 
-/// The checkpoint that the auditor kept.
-fn kept(ledger: &Ledger, note: &str) -> Result<Checkpoint, Stop> {
-    let old = ledger.key.open(note).map_err(untrusted)?;
-    let size = ledger.checkpoint.size;
-    if old.size > size {
-        let problem = format!(
-            "it is missing: the checkpoint that you kept counts {} events, this one {size}",
-            old.size
-        );
-        return Err(Stop::at(size, problem));
+/// A checkpoint that the auditor kept.
+struct Kept {
+    note: String,
+    /// What it says; whether the ledger's key signed it is known when all keys are.
+    checkpoint: Checkpoint,
+}
+
+impl Kept {
+    fn read(ledger: &Ledger, note: String) -> Result<Self, Stop> {
+        let checkpoint = match ledger.key.open(&note) {
+            Err(CheckpointError::NotSigned) => Checkpoint::claimed(&note),
+            opened => opened,
+        };
+        let checkpoint = checkpoint.map_err(untrusted)?;
+        let (old, size) = (checkpoint.size, ledger.checkpoint.size);
+        if old > size {
+            let problem =
+                format!("it is missing: the checkpoint that you kept counts {old} events, this one {size}");
+            return Err(Stop::at(size, problem));
+        }
+        Ok(Self { note, checkpoint })
     }
-    Ok(old)
+}
+
+/// Checks the signatures, now that it is known which keys the ledger's events name, by turns.
+fn check_keys(ledger: &Ledger, keys: &[VerifierKey], since: Option<&Kept>) -> Result<(), Stop> {
+    for key in ledger.told.iter().chain([&ledger.key]) {
+        if !keys.contains(key) {
+            let problem = format!("neither it nor a later event names the key {key}");
+            return Err(Stop::at(0, problem));
+        }
+    }
+    if let Some(last) = keys.last() {
+        last.open(&ledger.note).map_err(untrusted)?;
+    }
+    if since.is_some_and(|old| keys.iter().all(|key| key.open(&old.note).is_err())) {
+        let problem = "NOT PROVEN: no key of this ledger has signed the checkpoint that you kept";
+        return Err(Stop::Wrong(problem.into()));
+    }
+    Ok(())
 }
 
 /// Follows a ledger from its first event.
 struct Walk<'a> {
     ledger: &'a Ledger,
     verifier: ChainVerifier,
-    since: Option<Checkpoint>,
+    since: Option<Kept>,
     /// Of each level above the lowest the tiles that were filled, and the hashes of the one that is not.
     upper: Vec<(u64, Vec<Hash>)>,
 }
 
 impl<'a> Walk<'a> {
-    fn new(ledger: &'a Ledger, since: Option<Checkpoint>) -> Self {
+    fn new(ledger: &'a Ledger, since: Option<Kept>) -> Self {
         Self {
             ledger,
             verifier: ChainVerifier::new(ledger.checkpoint.origin.clone(), is_known_event),
@@ -153,23 +189,30 @@ impl<'a> Walk<'a> {
     }
 
     fn event(&mut self, position: u64, leaf: &[u8]) -> Result<(), Stop> {
-        let verified = self
-            .verifier
+        self.verifier
             .push(leaf)
             .map_err(|finding| Stop::at(finding.position, finding.problem))?;
-        if position == 0 && named_by(&verified.leaf).as_ref() != Some(&self.ledger.key) {
-            return Err(Stop::at(0, "it names another key than signed the checkpoint"));
-        }
         match &self.since {
-            Some(old) if old.size == self.verifier.size() && old.root != self.verifier.root() => {
-                let problem = format!(
-                    "history up to here is not the one that the checkpoint of {} events was signed over",
-                    old.size
-                );
-                Err(Stop::at(position, problem))
-            }
+            Some(old) if old.checkpoint.size == self.verifier.size() => self.compare_with(old, position),
             _ => Ok(()),
         }
+    }
+
+    /// History up to here must be the one that the auditor knows.
+    fn compare_with(&self, old: &Kept, position: u64) -> Result<(), Stop> {
+        let Checkpoint { size, root, .. } = old.checkpoint;
+        if root == self.verifier.root() {
+            return Ok(());
+        }
+        let mut problem =
+            format!("history up to here is not the one that the checkpoint of {size} events was signed over");
+        if size == self.ledger.checkpoint.size {
+            problem += &format!(
+                "\nTwo histories of {size} events were signed. Keep both notes, they prove it. The other one is\n\n{}",
+                self.ledger.note
+            );
+        }
+        Err(Stop::at(position, problem))
     }
 
     /// A tile of the lowest level is full: its hash belongs to the level above, and so on.

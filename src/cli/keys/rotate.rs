@@ -20,8 +20,8 @@ use crate::secrets::kept::Kept;
                         from the environment or from vinzy.toml, the new value is printed, to be set there. Servers \
                         take new keys at their next start.\n\n\
                         hmac: new license keys are made with the new key, those of before stay valid.\n\
-                        signing: new leases are signed with the new seed, those of before still verify. A ledger's \
-                        checkpoints are signed as before, so the seed it was opened with must stay.\n\
+                        signing: new leases are signed with the new seed, those of before still verify. The server's next start \
+                        hands its ledgers over to it, which the old one must sign: it stays until then.\n\
                         master: with several keys in VINZY_SECRET_KEY, everything in the database is wrapped anew with \
                         the first, also beside running servers; run it again if it was interrupted.\n\n\
                         The procedures, step by step: docs/configuration.md, \"Rotating keys\"."

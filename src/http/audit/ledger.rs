@@ -5,7 +5,7 @@ use axum::extract::State;
 use vinzy_client::audit as wire;
 
 use crate::app::App;
-use crate::audit::{self, Damage, HeadError, SignError};
+use crate::audit::{self, Damage, SignError};
 use crate::http::caller::Caller;
 use crate::http::problem::Problem;
 
@@ -22,7 +22,9 @@ pub async fn handle(
     State(app): State<App>,
 ) -> Result<Json<wire::LedgerVerification>, Problem> {
     let _walk = super::walk(&app, &caller)?;
-    let mut report = audit::verify_ledger(&app.pool, &caller.ledger_id, |_, _| ()).await?;
+    let kept = app.signer.kept(&caller.ledger_id).await;
+    let kept = kept.map_err(|error| Problem::internal(&error))?;
+    let mut report = audit::verify_ledger(&app.pool, &caller.ledger_id, kept.as_ref(), |_, _| ()).await?;
     let mut checkpoint = None;
     if report.damage.is_none() {
         match audit::sign_checkpoint(&app, &caller.ledger_id).await {
@@ -33,9 +35,7 @@ pub async fn handle(
                     problem: fork.to_string(),
                 });
             }
-            Err(SignError::Head(HeadError::Database(error))) => return Err(error.into()),
-            Err(SignError::Head(error)) => return Err(Problem::internal(&error)),
-            Err(error @ SignError::ForeignKey { .. }) => return Err(Problem::internal(&error)),
+            Err(error) => return Err(error.into()),
         }
     }
     Ok(Json(wire::LedgerVerification {

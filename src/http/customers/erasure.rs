@@ -36,8 +36,7 @@ pub(super) async fn certified(
     ledger_id: &str,
     id: CustomerId,
 ) -> Result<Option<wire::ErasureCertificate>, Problem> {
-    let (pool, ledgers, keys) = (&app.pool, &app.ledgers, &app.checkpoint_keys);
-    let certificate = erasure::certificate(pool, ledgers, keys, ledger_id, id).await?;
+    let certificate = erasure::certificate(&app.ledgers, &app.signer, ledger_id, id).await?;
     Ok(certificate.map(wire))
 }
 

@@ -142,6 +142,7 @@ const PROBLEMS = [
   ["api-key-expired", 409, "The API key has expired: give it another end first."],
   ["tenant-slug-taken", 409, "There is a tenant with this slug, or there was one."],
   ["hmac-key-missing", 409, "The tenant's license keys are signed with a version of the HMAC key that the server does not have any more."],
+  ["checkpoint-contended", 503, "Too many sign this ledger's checkpoints at once. Ask again."],
   ["ledger-forked", 409, "The ledger does not continue the checkpoint that was signed last: it was rewritten, or an old copy was restored."],
   ["idempotency-key-reused", 409, "The Idempotency-Key was used for a different request before."],
   ["key-no-longer-shown", 409, "The license or API key was made before under this Idempotency-Key, and the server's keys have changed since."],

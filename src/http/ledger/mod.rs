@@ -2,6 +2,7 @@
 
 pub mod checkpoint;
 pub mod tile;
+pub mod vkey;
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! A PostgreSQL for all tests of this process, and in it a database for each.
 
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -49,13 +49,25 @@ fn cluster() -> &'static Cluster {
     })
 }
 
+/// Where the data directories are of servers whose database is here.
+fn data_dirs() -> PathBuf {
+    std::env::temp_dir().join(format!("vinzy-servers-{}", std::process::id()))
+}
+
+/// The data directory of servers on a database.
+pub(crate) fn data_dir_of(url: &str) -> PathBuf {
+    let (_, name) = url.split('?').next().unwrap().rsplit_once('/').unwrap();
+    data_dirs().join(name)
+}
+
 /// Removes what test processes that are gone have left.
 fn sweep() {
     for entry in std::fs::read_dir(std::env::temp_dir()).unwrap().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
-        let Some(pid) = name.strip_prefix("vinzy-tests-") else {
-            continue;
-        };
+        let pid = name
+            .strip_prefix("vinzy-tests-")
+            .or_else(|| name.strip_prefix("vinzy-servers-"));
+        let Some(pid) = pid else { continue };
         if !Path::new("/proc").join(pid).exists() {
             let _ = std::fs::remove_dir_all(entry.path());
         }
@@ -65,6 +77,7 @@ fn sweep() {
 /// A database of a test's own, with the current schema.
 pub(crate) struct TestDatabase {
     name: String,
+    data_dir: PathBuf,
 }
 
 impl TestDatabase {
@@ -107,7 +120,13 @@ impl TestDatabase {
     async fn from_template(template: &str) -> Self {
         let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
         administer(&format!("CREATE DATABASE {name} TEMPLATE {template}")).await;
-        Self { name }
+        let data_dir = data_dirs().join(&name);
+        Self { name, data_dir }
+    }
+
+    /// The data directory of its server.
+    pub(crate) fn data_dir(&self) -> &Path {
+        &self.data_dir
     }
 
     pub(crate) fn options(&self) -> PgConnectOptions {
@@ -138,6 +157,7 @@ impl TestDatabase {
 
     pub(crate) async fn drop(self) {
         administer(&format!("DROP DATABASE {} WITH (FORCE)", self.name)).await;
+        let _ = std::fs::remove_dir_all(&self.data_dir);
     }
 }
 

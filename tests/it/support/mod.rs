@@ -43,6 +43,8 @@ pub(crate) fn server_config() -> ServerConfig {
         ledger_origin: "test.example".into(),
         lease_ttl: 86_400,
         max_staleness: 30,
+        // Where a test wants none, there must be none.
+        checkpoint_interval: 0,
         validation_audit: ValidationAudit::Coalesced,
         access: AccessConfig {
             rate_limit_enabled: false,
@@ -53,13 +55,18 @@ pub(crate) fn server_config() -> ServerConfig {
 }
 
 pub(crate) fn secrets() -> Secrets {
+    secrets_with(SIGNING_KEY)
+}
+
+/// The secrets with other seeds.
+pub(crate) fn secrets_with(signing_key: &str) -> Secrets {
     let secret = |text: &str| Some(text.to_owned().into());
     let config = SecretConfig {
         environment: "test".into(),
         secret_key: secret(SECRET),
         hmac_key: secret(HMAC_KEY),
         hmac_keys: None,
-        signing_key: secret(SIGNING_KEY),
+        signing_key: secret(signing_key),
         api_key: secret(ADMIN_KEY),
         super_admin_key: secret(SUPER_ADMIN_KEY),
     };
@@ -87,11 +94,23 @@ impl TestApp {
     }
 
     pub(crate) async fn start_on(database: TestDatabase, config: ServerConfig) -> Self {
+        Self::start_as(database, config, &secrets()).await
+    }
+
+    /// A server with secrets of its own.
+    pub(crate) async fn start_as(database: TestDatabase, config: ServerConfig, secrets: &Secrets) -> Self {
         let clock = Clock::frozen(start_time());
         let pool = connect(database.options(), 8).await.unwrap();
-        let app = App::start(pool, &config, &secrets(), clock.clone(), Entropy::seeded(7))
-            .await
-            .unwrap();
+        let app = App::start(
+            pool,
+            &config,
+            secrets,
+            database.data_dir(),
+            clock.clone(),
+            Entropy::seeded(7),
+        )
+        .await
+        .unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = Client::new(format!(
             "http://{}{}",
@@ -247,7 +266,7 @@ pub(crate) async fn check_everything(database: &TestDatabase) {
     runner.stop().await;
 
     for ledger_id in &ledgers {
-        let report = vinzy_engine::audit::verify_ledger(&pool, ledger_id, |_, _| ())
+        let report = vinzy_engine::audit::verify_ledger(&pool, ledger_id, None, |_, _| ())
             .await
             .unwrap();
         assert_eq!(report.damage, None, "the ledger {ledger_id} must verify");

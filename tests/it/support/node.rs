@@ -39,9 +39,8 @@ impl Node {
     pub(crate) fn on_database_with(url: &str, settings: &[(&str, &str)]) -> Self {
         let mut command = vinzy();
         Self::start(
-            command
+            on_database(&mut command, url)
                 .arg("serve")
-                .env("VINZY_DB_URL", url)
                 .envs(settings.iter().copied()),
         )
     }
@@ -108,6 +107,13 @@ impl Drop for Node {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Lets a command work on a database that is there, with a data directory that its servers share.
+pub(crate) fn on_database<'a>(command: &'a mut Command, url: &str) -> &'a mut Command {
+    command
+        .env("VINZY_DB_URL", url)
+        .env("VINZY_DATA_DIR", super::database::data_dir_of(url))
 }
 
 /// Sends a signal to a process.

@@ -302,6 +302,113 @@ pub async fn count_license_events(
     .map(unsigned)
 }
 
+/// Events of a license's streams of one type.
+#[derive(Debug, Clone, Copy)]
+pub struct LicenseStreams<'a> {
+    /// In which ledger.
+    pub ledger_id: &'a str,
+    /// Of which license.
+    pub license_id: LicenseId,
+    /// The streams' type.
+    pub stream_type: &'a str,
+    /// Only events after this position.
+    pub after: Option<u64>,
+    /// The last position.
+    pub until: u64,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// Events of a license's streams of one type, oldest first.
+pub async fn license_events(
+    conn: &mut PgConnection,
+    streams: LicenseStreams<'_>,
+) -> sqlx::Result<Vec<StoredEvent>> {
+    let rows = sqlx::query!(
+        "SELECT position, event_id, stream_type, stream_id, stream_seq, event_type, type_ver, recorded_at,
+                license_id, event_hash, leaf
+         FROM events
+         WHERE ledger_id = $1 AND license_id = $2 AND stream_type = $3 AND position > $4 AND position <= $5
+         ORDER BY position
+         LIMIT $6",
+        streams.ledger_id,
+        streams.license_id.as_uuid(),
+        streams.stream_type,
+        streams.after.map_or(-1, signed),
+        signed(streams.until),
+        i64::from(streams.limit),
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| stored_event!(row)).collect())
+}
+
+/// Events of a stream after one of its numbers and up to a position of the ledger, oldest first.
+pub async fn stream_until(
+    conn: &mut PgConnection,
+    ledger_id: &str,
+    stream_type: &str,
+    stream_id: &str,
+    after_seq: u64,
+    until: u64,
+    limit: u32,
+) -> sqlx::Result<Vec<StoredEvent>> {
+    let rows = sqlx::query!(
+        "SELECT position, event_id, stream_type, stream_id, stream_seq, event_type, type_ver, recorded_at,
+                license_id, event_hash, leaf
+         FROM events
+         WHERE ledger_id = $1 AND stream_type = $2 AND stream_id = $3 AND stream_seq > $4 AND position <= $5
+         ORDER BY stream_seq
+         LIMIT $6",
+        ledger_id,
+        stream_type,
+        stream_id,
+        signed(after_seq),
+        signed(until),
+        i64::from(limit),
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| stored_event!(row)).collect())
+}
+
+/// When the event at a position was recorded.
+pub async fn recorded_at(
+    conn: &mut PgConnection,
+    ledger_id: &str,
+    position: u64,
+) -> sqlx::Result<Option<Timestamp>> {
+    let at = sqlx::query_scalar!(
+        "SELECT recorded_at FROM events WHERE ledger_id = $1 AND position = $2",
+        ledger_id,
+        signed(position),
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(at.map(Timestamp::from_chrono))
+}
+
+/// How many events were recorded up to a time. Times never go back, so it takes the logarithm of their number.
+pub async fn recorded_until(conn: &mut PgConnection, ledger_id: &str, time: Timestamp) -> sqlx::Result<u64> {
+    let count = sqlx::query_scalar!(
+        r#"WITH RECURSIVE search(low, high) AS (
+               SELECT 0::bigint, size FROM ledgers WHERE ledger_id = $1
+               UNION ALL
+               SELECT CASE WHEN e.recorded_at <= $2 THEN e.position + 1 ELSE s.low END,
+                      CASE WHEN e.recorded_at <= $2 THEN s.high ELSE e.position END
+               FROM search s
+               JOIN events e ON e.ledger_id = $1 AND e.position = (s.low + s.high) / 2
+               WHERE s.low < s.high
+           )
+           SELECT low AS "low!" FROM search WHERE low >= high"#,
+        ledger_id,
+        time.to_chrono(),
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(count.map_or(0, unsigned))
+}
+
 /// Where an event stands in its ledger.
 pub async fn position_of(
     conn: &mut PgConnection,

@@ -8,6 +8,7 @@ pub mod anomalies;
 pub mod api_keys;
 pub mod customers;
 pub mod event_log;
+pub mod license_owners;
 pub mod licenses;
 pub mod machines;
 pub mod page;
@@ -36,6 +37,7 @@ pub fn all() -> Vec<Arc<dyn Projection>> {
         Arc::new(rows::Rows::<products::Products>::default()),
         Arc::new(rows::Rows::<customers::Customers>::default()),
         Arc::new(rows::Rows::<licenses::Licenses>::default()),
+        Arc::new(license_owners::LicenseOwners),
         Arc::new(machines::Machines),
         Arc::new(usage::Usage),
         Arc::new(rows::Rows::<anomalies::Anomalies>::default()),

@@ -11,6 +11,7 @@ use vinzy_events::{CustomerId, LicenseId, ProductId, Timestamp};
 
 use super::{CommandError, Order, Outcome, StreamPoint, products};
 use crate::app::App;
+use crate::as_of::{self, Moment};
 use crate::ledger::{Attempt, LedgerError, Needs, Operation};
 
 /// Days that a license is valid when its creator says nothing.
@@ -101,7 +102,7 @@ async fn issue_of(
     match order.execute(app, operation).await? {
         Outcome::Done((id, license)) => Ok(Issued { id, license, key }),
         Outcome::Replayed(point) => {
-            let (id, license) = as_of(app, &ledger_id, &point).await?;
+            let (id, license) = as_of_point(app, &ledger_id, &point).await?;
             let key = issued_key(app, id, &code, entropy).await?;
             Ok(Issued { id, license, key })
         }
@@ -118,7 +119,7 @@ pub async fn change(
     let ledger_id = order.ledger_id.clone();
     match order.execute(app, Change { id, command }).await? {
         Outcome::Done(license) => Ok(license),
-        Outcome::Replayed(point) => Ok(as_of(app, &ledger_id, &point).await?.1),
+        Outcome::Replayed(point) => Ok(as_of_point(app, &ledger_id, &point).await?.1),
     }
 }
 
@@ -132,6 +133,35 @@ pub async fn delete(app: &App, order: Order, id: LicenseId) -> Result<(), Comman
 pub async fn get(app: &App, ledger_id: &str, id: LicenseId) -> Result<License, CommandError> {
     let store = app.ledgers.store(ledger_id);
     live(store.load::<License>(&id.to_string()).await?.aggregate)
+}
+
+/// The license with an id, as it was at a moment, or is now.
+pub async fn get_as_of(
+    app: &App,
+    ledger_id: &str,
+    id: LicenseId,
+    moment: Option<Moment>,
+) -> Result<License, CommandError> {
+    match moment {
+        None => get(app, ledger_id, id).await,
+        Some(moment) => live(as_of::aggregate(app, ledger_id, id, moment).await?),
+    }
+}
+
+/// The license with an id and its product, as they were at a moment, or are now.
+pub async fn get_with_product_as_of(
+    app: &App,
+    ledger_id: &str,
+    id: LicenseId,
+    moment: Option<Moment>,
+) -> Result<(Arc<LicenseState>, Product), CommandError> {
+    let Some(moment) = moment else {
+        return get_with_product(app, ledger_id, id).await;
+    };
+    let license = as_of::aggregate(app, ledger_id, id, moment).await?;
+    let state = state(&license)?;
+    let product = as_of::aggregate(app, ledger_id, state.product_id, moment).await?;
+    Ok((state, product))
 }
 
 /// The license with an id and its product, as of now.
@@ -160,7 +190,7 @@ pub async fn exists(app: &App, ledger_id: &str, id: LicenseId) -> Result<bool, C
     Ok(license.aggregate.state().is_some())
 }
 
-async fn as_of(
+async fn as_of_point(
     app: &App,
     ledger_id: &str,
     point: &StreamPoint,

@@ -4,6 +4,7 @@
 pub mod access;
 pub mod anomalies;
 pub mod api_keys;
+pub mod as_of;
 pub mod audit;
 pub mod body;
 pub mod caller;

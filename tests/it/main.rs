@@ -4,6 +4,7 @@ mod access;
 mod anomalies;
 mod api_keys;
 mod architecture;
+mod as_of;
 mod audit;
 mod auditing;
 mod checkpoints;

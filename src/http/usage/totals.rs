@@ -1,6 +1,6 @@
 //! `GET /usage/{license_id}`
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use axum::extract::{OriginalUri, State};
 use vinzy_client::usage as wire;
@@ -9,17 +9,21 @@ use vinzy_events::meter::{LimitStanding, tightest};
 use vinzy_events::product::ProductState;
 use vinzy_events::{Decimal, LicenseId, Period, Timestamp};
 use vinzy_projections::usage::{self, UsageTotal};
+use vinzy_projections::{Page, PageRequest, Start};
 
 use super::amount;
 use crate::app::App;
+use crate::as_of::Used;
 use crate::commands::licenses;
+use crate::http::as_of::{self, AsOf};
 use crate::http::caller::Caller;
 use crate::http::problem::Problem;
 use crate::http::query::{Listed, PathId, Query};
 
 /// List what a license has used, sorted by metric.
 ///
-/// Totals are for ever; where a limit is for a period, `used` and `remaining` are those of the current one.
+/// Totals are for ever; where a limit is for a period, `used` and `remaining` are those of the current one. With `at`,
+/// everything is as it was then, counted again from the ledger.
 #[utoipa::path(
     get, path = "/usage/{license_id}", tag = "Usage", operation_id = "listUsage",
     params(
@@ -27,6 +31,7 @@ use crate::http::query::{Listed, PathId, Query};
         ("page" = Option<u64>, Query, minimum = 1, maximum = 4_294_967_295_i64, description = "Number of the page, from 1."),
         ("page_size" = Option<u32>, Query, minimum = 1, maximum = 100, description = "1 to 100; 20 if left out."),
         ("after" = Option<String>, Query, description = "The cursor from `Link`: the last metric before; goes before `page`."),
+        ("at" = Option<String>, Query, pattern = "^([0-9]+|[0-9]{4}-[0-9]{2}-[0-9]{2}T.+)?$", description = "An earlier moment: a position in the ledger, after whose event it is, or a time."),
     ),
     responses((status = 200, description = "Totals, with `X-Total-Count` and `Link`", body = [wire::UsageTotal]))
 )]
@@ -36,14 +41,23 @@ pub async fn handle(
     PathId(id): PathId<LicenseId>,
     uri: OriginalUri,
     mut query: Query,
-) -> Result<Listed<wire::UsageTotal>, Problem> {
+) -> Result<AsOf<Listed<wire::UsageTotal>>, Problem> {
     let request = query.page_by(|metric| Some(metric.to_owned()));
-    query.finish()?;
     let ledger_id = &caller.ledger_id;
-    let (state, product) = licenses::get_with_product(&app, ledger_id, id).await?;
-    app.in_step(usage::NAME, ledger_id).await?;
-    let now = app.clock.now();
-    let page = usage::totals(&app.pool, ledger_id, id, &request).await?;
+    let moment = as_of::moment(query, &app, ledger_id).await?;
+    let (state, product) = licenses::get_with_product_as_of(&app, ledger_id, id, moment).await?;
+    let now = moment.map_or_else(|| app.clock.now(), |moment| moment.at);
+    let (page, then) = match moment {
+        None => {
+            app.in_step(usage::NAME, ledger_id).await?;
+            let page = usage::totals(&app.pool, ledger_id, id, &request).await?;
+            (page, None)
+        }
+        Some(moment) => {
+            let then = crate::as_of::usage(&app, ledger_id, id, moment).await?;
+            (part(&then, &request), Some(then))
+        }
+    };
     let none = serde_json::Map::new();
     let of_product = product
         .state()
@@ -57,18 +71,42 @@ pub async fn handle(
             (row.metric.clone(), limits)
         })
         .collect();
-    let in_period = in_period(&app, ledger_id, id, &limits, now).await?;
-    Ok(Listed::new(&uri, page, |row| {
-        let used = |period: Option<Period>| match period {
-            None => row.total.clone(),
-            Some(period) => in_period
+    let in_period = match &then {
+        None => in_period(&app, ledger_id, id, &limits, now).await?,
+        Some(_) => HashMap::new(),
+    };
+    let listed = Listed::new(&uri, page, |row| {
+        let meter = then.as_ref().and_then(|then| then.get(&row.metric));
+        let used = |period: Option<Period>| match (period, meter) {
+            (None, _) => row.total.clone(),
+            (period, Some(used)) => used.meter.used(period, now),
+            (Some(period), None) => in_period
                 .get(&(row.metric.clone(), period.start(now)))
                 .cloned()
                 .unwrap_or_default(),
         };
         let limit = tightest(&limits[&row.metric], used);
         wire(row, limit, now)
-    }))
+    });
+    Ok(AsOf::of(moment, listed))
+}
+
+/// The part of a list that is asked for.
+fn part(then: &BTreeMap<String, Used>, request: &PageRequest<String>) -> Page<UsageTotal, String> {
+    let rows = then.values().map(|used| used.total.clone());
+    let limit = usize::try_from(request.size)
+        .unwrap_or(usize::MAX)
+        .saturating_add(1);
+    let rows = match &request.start {
+        Start::Offset(offset) => rows
+            .skip(usize::try_from(*offset).unwrap_or(usize::MAX))
+            .take(limit)
+            .collect(),
+        Start::After(metric) => rows.filter(|row| row.metric > *metric).take(limit).collect(),
+    };
+    Page::of(rows, request, then.len() as u64, |row: &UsageTotal| {
+        row.metric.clone()
+    })
 }
 
 /// What was used in the current periods of limits.

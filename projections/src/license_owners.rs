@@ -1,0 +1,89 @@
+//! The read model of whose licenses there are and ever were.
+
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+use vinzy_events::license::LicenseEvent;
+use vinzy_events::{CustomerId, LicenseId};
+
+use crate::event_log::signed;
+use crate::projection::BoxFuture;
+use crate::rows::{poison, unreadable};
+use crate::{ApplyError, Projection, StoredEvent};
+
+/// Name of the projection.
+pub const NAME: &str = "license_owners";
+
+/// The event that a license begins with.
+const CREATED: &str = "license.created";
+
+pub(crate) struct LicenseOwners;
+
+impl Projection for LicenseOwners {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn stream_types(&self) -> &'static [&'static str] {
+        &["license"]
+    }
+
+    fn tables(&self) -> &'static [&'static str] {
+        &["license_owners"]
+    }
+
+    fn apply<'a>(
+        &'a self,
+        conn: &'a mut PgConnection,
+        ledger_id: &'a str,
+        events: &'a [StoredEvent],
+    ) -> BoxFuture<'a, Result<(), ApplyError>> {
+        Box::pin(apply(conn, ledger_id, events))
+    }
+}
+
+async fn apply(conn: &mut PgConnection, ledger_id: &str, events: &[StoredEvent]) -> Result<(), ApplyError> {
+    let (mut customers, mut licenses, mut positions) = (vec![], vec![], vec![]);
+    for stored in events.iter().filter(|event| event.event_type == CREATED) {
+        let event: LicenseEvent = stored.decode().map_err(|source| poison(stored, source))?;
+        if let LicenseEvent::Created(created) = event {
+            customers.push(created.customer_id.as_uuid());
+            licenses.push(Uuid::parse_str(&stored.stream_id).map_err(|_| unreadable(stored))?);
+            positions.push(signed(stored.position));
+        }
+    }
+    if positions.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "INSERT INTO license_owners (ledger_id, customer_id, license_id, created_position)
+         SELECT $1, x.customer_id, x.license_id, x.created_position
+         FROM unnest($2::uuid[], $3::uuid[], $4::bigint[]) AS x(customer_id, license_id, created_position)",
+        ledger_id,
+        &customers,
+        &licenses,
+        &positions,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// The licenses that a customer had got up to a position, in order of creation, whatever became of them.
+pub async fn up_to(
+    pool: &PgPool,
+    ledger_id: &str,
+    customer_id: CustomerId,
+    position: u64,
+) -> sqlx::Result<Vec<LicenseId>> {
+    let ids = sqlx::query_scalar!(
+        "SELECT license_id FROM license_owners
+         WHERE ledger_id = $1 AND customer_id = $2 AND created_position <= $3
+         ORDER BY created_position",
+        ledger_id,
+        customer_id.as_uuid(),
+        signed(position),
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(ids.into_iter().map(LicenseId::from).collect())
+}

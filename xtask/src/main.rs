@@ -3,6 +3,7 @@
 mod checks;
 mod database;
 mod fuzz;
+mod python;
 mod schemathesis;
 mod serve;
 mod setup;

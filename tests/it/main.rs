@@ -7,6 +7,7 @@ mod architecture;
 mod audit;
 mod auditing;
 mod cli;
+mod conformance;
 mod connections;
 mod contract;
 mod crash;

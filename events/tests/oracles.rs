@@ -114,13 +114,29 @@ fn the_tiles_of_a_ledger_are_those_that_others_know() {
     }
 }
 
+/// A ledger begins with an event, so no server ever shows it. (That every tree begins as it the others do not prove.)
+#[test]
+fn the_empty_tree_is_that_of_others() {
+    let tree = MemoryBackedTree::<Sha256, Vec<u8>>::new();
+    assert_eq!(tree.root().as_bytes().as_slice(), root_of(&[]).as_bytes());
+    assert_eq!(ProofPlan::root(0).build(|_| None), Some(vec![root_of(&[])]));
+    assert_eq!(TilePath::all(0).count(), Tile::new_tiles(8, 0, 0).len());
+    assert_eq!(ProofPlan::inclusion(0, 0), None);
+}
+
 #[test]
 fn others_accept_our_checkpoints() {
+    for size in [0, 1, 300] {
+        accept_checkpoint(size);
+    }
+}
+
+fn accept_checkpoint(size: u64) {
     let signing = SigningKey::from_bytes(&[7; 32]);
     let checkpoint = Checkpoint {
         origin: "ledger.example/t/default".into(),
-        size: 300,
-        root: root_of(&hashes(&data(300))),
+        size,
+        root: root_of(&hashes(&data(size))),
     };
     let note = Note::from_bytes(checkpoint.sign(&signing).as_bytes()).unwrap();
     let vkey = VerifierKey::from_signing(&checkpoint.origin, &signing).to_string();
@@ -130,6 +146,6 @@ fn others_accept_our_checkpoints() {
     let theirs = tlog_tiles::checkpoint::Checkpoint::from_bytes(note.text()).unwrap();
     assert_eq!(
         (theirs.origin(), theirs.size(), theirs.hash()),
-        (checkpoint.origin.as_str(), 300, &tlog(&checkpoint.root))
+        (checkpoint.origin.as_str(), size, &tlog(&checkpoint.root))
     );
 }

@@ -9,6 +9,7 @@ mod audit;
 mod auditing;
 mod checkpoints;
 mod cli;
+mod conformance;
 mod connections;
 mod contract;
 mod crash;

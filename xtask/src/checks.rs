@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::shell::{cargo, root, run, step};
-use crate::{schemathesis, setup, sqlx, wasm};
+use crate::{conformance, schemathesis, setup, sqlx, wasm};
 
 const CARGO_DENY: &str = "0.20.2";
 const CARGO_MACHETE: &str = "0.9.2";
@@ -32,6 +32,7 @@ pub(crate) fn run_all() -> Result<()> {
     })?;
     step("statements described", || sqlx::run(true))?;
     step("tests", || run(&mut cargo(["test", "--workspace"])))?;
+    step("the ledger before tools that nobody here wrote", conformance::run)?;
     step("documentation", || {
         let doc = [
             "doc",

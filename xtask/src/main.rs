@@ -1,8 +1,10 @@
 //! `cargo xtask …`: everything that a person would otherwise have to set up or remember.
 
 mod checks;
+mod conformance;
 mod database;
 mod fuzz;
+mod python;
 mod schemathesis;
 mod serve;
 mod setup;
@@ -38,6 +40,8 @@ enum Task {
     },
     /// Try every operation of the API on a running server, by its own description
     Schemathesis(schemathesis::Extent),
+    /// Have auditing tools that nobody here wrote check a ledger of 70,000 events, and tampered copies of it
+    Conformance,
     #[command(flatten)]
     Generated(Generated),
 }
@@ -61,6 +65,7 @@ fn main() -> ExitCode {
         Task::Wasm => wasm::check(),
         Task::Fuzz { minutes } => fuzz::run(minutes),
         Task::Schemathesis(extent) => schemathesis::run(&extent),
+        Task::Conformance => conformance::run(),
         Task::Generated(Generated::Sqlx { check }) => sqlx::run(check),
         Task::Generated(Generated::Openapi) => checks::write_openapi(),
     };

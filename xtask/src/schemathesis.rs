@@ -10,7 +10,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use crate::setup;
+use crate::python;
 use crate::shell::{cargo, root, run as run_program, succeeds, target};
 
 const VERSION: &str = "4.32.5";
@@ -77,25 +77,9 @@ pub(crate) fn run(extent: &Extent) -> Result<()> {
 
 /// The program, installed once for this workspace.
 fn program() -> Result<PathBuf> {
-    let own = target().join(format!("tools/schemathesis-{VERSION}"));
-    let program = own.join("bin/schemathesis");
-    if succeeds(Command::new(&program).arg("--version")) {
-        return Ok(program);
-    }
-    println!("    installing schemathesis {VERSION}, once");
-    let venv = || {
-        let mut venv = Command::new("python3");
-        venv.args(["-m", "venv", "--clear"]).arg(&own);
-        venv
-    };
-    if !succeeds(&mut venv()) {
-        setup::install(&["python3-venv"])?;
-        run_program(&mut venv())?;
-    }
-    let mut pip = Command::new(own.join("bin/pip"));
-    pip.args(["install", "--quiet", "--disable-pip-version-check"]);
-    run_program(pip.arg(format!("schemathesis=={VERSION}")))?;
-    Ok(program)
+    let package = format!("schemathesis=={VERSION}");
+    let programs = python::environment(&format!("schemathesis-{VERSION}"), (3, 11), &[&package])?;
+    Ok(programs.join("schemathesis"))
 }
 
 /// A running server on a database of its own. Dropping it ends both.

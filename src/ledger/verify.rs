@@ -1,13 +1,14 @@
 //! Walks a ledger in the database and checks everything that can be checked without trusting it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use sha2::{Digest, Sha256};
 use sqlx::{Connection, PgConnection, PgPool};
 use uuid::Uuid;
 use vinzy_events::LicenseId;
 use vinzy_events::ledger::{
-    ChainVerifier, Checkpoint, Finding, Hash, Head as ExpectedHead, Leaf, VerifiedEvent, event_hash,
+    ChainVerifier, Checkpoint, Examined, Finding, Hash, Head as ExpectedHead, Leaf, LeafError, VerifiedEvent,
+    event_hash,
 };
 use vinzy_events::stream::is_known_event;
 use vinzy_projections::StoredEvent;
@@ -18,6 +19,8 @@ use super::head::{self, HeadError};
 
 /// Events read at a time.
 const PAGE: u32 = 2_000;
+/// Pages that are examined while further ones are read.
+const AHEAD: usize = 4;
 
 /// What a walk found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,22 +91,23 @@ pub async fn ledger(
     let erasures = Erasures::read(&mut tx, ledger_id).await?;
     let mut verifier = ChainVerifier::new(head.origin.clone(), is_known_event);
     let mut damage: Option<Damage> = None;
-    let mut from = 0;
+    let mut from = Some(0);
+    let mut ahead = VecDeque::with_capacity(AHEAD);
     'walk: loop {
-        // No upper bound: events beyond the head are damage too.
-        let span = Span {
-            ledger_id,
-            from,
-            to: u64::MAX,
-            stream_types: &[],
-            limit: PAGE,
-        };
-        let events = event_log::read(&mut tx, span).await?;
-        let Some(last) = events.last() else { break };
-        from = last.position + 1;
-        let ciphertexts = ciphertexts(&mut tx, ledger_id, &events).await?;
-        for event in &events {
-            let checked = check(&mut verifier, event, &ciphertexts, &erasures);
+        while let Some(begin) = from.filter(|_| ahead.len() < AHEAD) {
+            let page = Page::read(&mut tx, ledger_id, begin).await?;
+            from = page.end();
+            if from.is_some() {
+                ahead.push_back(tokio::task::spawn_blocking(|| page.examine()));
+            }
+        }
+        let Some(page) = ahead.pop_front() else { break };
+        let (page, examined) = page
+            .await
+            .map_err(std::io::Error::from)
+            .map_err(sqlx::Error::Io)?;
+        for (event, examined) in page.events.iter().zip(examined) {
+            let checked = check(&mut verifier, event, examined, &page.ciphertexts, &erasures);
             if let Err(found) = checked.and_then(|()| signed.check_passing(&verifier)) {
                 damage = Some(found);
                 break 'walk;
@@ -134,13 +138,49 @@ pub async fn ledger(
     })
 }
 
+/// Some events of a ledger, with what was sealed beside them.
+struct Page {
+    events: Vec<StoredEvent>,
+    ciphertexts: Ciphertexts,
+}
+
+impl Page {
+    async fn read(conn: &mut PgConnection, ledger_id: &str, from: u64) -> sqlx::Result<Self> {
+        // No upper bound: events beyond the head are damage too.
+        let span = Span {
+            ledger_id,
+            from,
+            to: u64::MAX,
+            stream_types: &[],
+            limit: PAGE,
+        };
+        let events = event_log::read(conn, span).await?;
+        Ok(Self {
+            ciphertexts: ciphertexts(conn, ledger_id, &events).await?,
+            events,
+        })
+    }
+
+    /// Where the next one begins; `None` if this one is empty.
+    fn end(&self) -> Option<u64> {
+        self.events.last().map(|last| last.position + 1)
+    }
+
+    fn examine(self) -> (Self, Vec<Result<Examined, LeafError>>) {
+        let examined = self.events.iter().map(|event| Examined::of(&event.leaf));
+        let examined = examined.collect();
+        (self, examined)
+    }
+}
+
 fn check(
     verifier: &mut ChainVerifier,
     event: &StoredEvent,
+    examined: Result<Examined, LeafError>,
     ciphertexts: &Ciphertexts,
     erasures: &Erasures,
 ) -> Result<(), Damage> {
-    let VerifiedEvent { leaf, .. } = verifier.push_stored(&event.columns(), &event.leaf)?;
+    let VerifiedEvent { leaf, .. } = verifier.push_examined(examined, Some(&event.columns()))?;
     check_sealed(&leaf, ciphertexts, erasures)
         .and_then(|()| erasures.check(&leaf))
         .map_err(|problem| Damage {

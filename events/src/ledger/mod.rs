@@ -22,7 +22,9 @@ pub use receipt::{Receipt, ReceiptError};
 pub use rotation::{KeyError, KeyRotation};
 pub use tile::{InvalidTilePath, TileKind, TilePath};
 pub use tile_data::{HashTiles, InvalidTile, entries, join_entries, split_entries, split_hashes};
-pub use verifier::{ChainVerifier, EventCatalog, Finding, Head, Problem, StoredColumns, VerifiedEvent};
+pub use verifier::{
+    ChainVerifier, EventCatalog, Examined, Finding, Head, Problem, StoredColumns, VerifiedEvent,
+};
 
 #[cfg(test)]
 mod tests;

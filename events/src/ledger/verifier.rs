@@ -33,6 +33,31 @@ pub struct VerifiedEvent {
     pub hash: Hash,
 }
 
+/// An event's bytes, looked at without their surroundings: most of the work, and it can be done for many at a time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Examined {
+    leaf: Leaf,
+    hash: Hash,
+    canonical: bool,
+}
+
+impl Examined {
+    /// Parses and hashes, and looks whether the bytes are in canonical form.
+    pub fn of(bytes: &[u8]) -> Result<Self, LeafError> {
+        let leaf = Leaf::parse(bytes)?;
+        Ok(Self {
+            canonical: leaf.encode().ok().as_deref() == Some(bytes),
+            hash: event_hash(bytes),
+            leaf,
+        })
+    }
+
+    /// The hash of the event.
+    pub const fn hash(&self) -> Hash {
+        self.hash
+    }
+}
+
 /// The first thing that is wrong.
 #[derive(Debug, thiserror::Error)]
 #[error("event {position}: {problem}")]
@@ -201,7 +226,7 @@ impl ChainVerifier {
     /// Checks the next event: it parses, is canonical, belongs here, was built on the one before, is the
     /// next of its stream, is no older than the one before, and is of a known type.
     pub fn push(&mut self, leaf: &[u8]) -> Result<VerifiedEvent, Finding> {
-        self.judge(leaf, None)
+        self.push_examined(Examined::of(leaf), None)
     }
 
     /// As [`ChainVerifier::push`], and compares the columns beside the leaf with it.
@@ -210,7 +235,40 @@ impl ChainVerifier {
         columns: &StoredColumns<'_>,
         leaf: &[u8],
     ) -> Result<VerifiedEvent, Finding> {
-        self.judge(leaf, Some(columns))
+        self.push_examined(Examined::of(leaf), Some(columns))
+    }
+
+    /// As [`ChainVerifier::push`], for an event that was examined before; compares columns beside the leaf with it, if
+    /// there are any.
+    pub fn push_examined(
+        &mut self,
+        examined: Result<Examined, LeafError>,
+        columns: Option<&StoredColumns<'_>>,
+    ) -> Result<VerifiedEvent, Finding> {
+        let position = self.size();
+        let finding = |problem| Finding { position, problem };
+        let Examined {
+            leaf,
+            hash,
+            canonical,
+        } = examined.map_err(|error| finding(error.into()))?;
+        if !canonical {
+            return Err(finding(Problem::NotCanonical));
+        }
+        self.check_place(&leaf).map_err(finding)?;
+        let stream = stream_id(&leaf);
+        let seq = self.next_in_stream(&stream, &leaf).map_err(finding)?;
+        self.check_content(&leaf).map_err(finding)?;
+        let key = self.named_key(&leaf).map_err(|error| finding(error.into()))?;
+        if let Some(columns) = columns {
+            columns.check(&leaf, hash).map_err(finding)?;
+        }
+        self.streams.insert(stream, seq);
+        self.keys.extend(key);
+        self.head_hash = hash;
+        self.frontier.push(hash);
+        self.last_recorded_at = leaf.recorded_at;
+        Ok(VerifiedEvent { leaf, hash })
     }
 
     /// Number of events checked.
@@ -270,31 +328,7 @@ impl ChainVerifier {
         Ok(())
     }
 
-    fn judge(&mut self, bytes: &[u8], columns: Option<&StoredColumns<'_>>) -> Result<VerifiedEvent, Finding> {
-        let position = self.size();
-        let finding = |problem| Finding { position, problem };
-        let leaf = Leaf::parse(bytes).map_err(|error| finding(error.into()))?;
-        self.check_place(&leaf, bytes).map_err(finding)?;
-        let stream = stream_id(&leaf);
-        let seq = self.next_in_stream(&stream, &leaf).map_err(finding)?;
-        self.check_content(&leaf).map_err(finding)?;
-        let key = self.named_key(&leaf).map_err(|error| finding(error.into()))?;
-        let hash = event_hash(bytes);
-        if let Some(columns) = columns {
-            columns.check(&leaf, hash).map_err(finding)?;
-        }
-        self.streams.insert(stream, seq);
-        self.keys.extend(key);
-        self.head_hash = hash;
-        self.frontier.push(hash);
-        self.last_recorded_at = leaf.recorded_at;
-        Ok(VerifiedEvent { leaf, hash })
-    }
-
-    fn check_place(&self, leaf: &Leaf, bytes: &[u8]) -> Result<(), Problem> {
-        if leaf.encode().ok().as_deref() != Some(bytes) {
-            return Err(Problem::NotCanonical);
-        }
+    fn check_place(&self, leaf: &Leaf) -> Result<(), Problem> {
         if leaf.ledger != self.origin {
             return Err(Problem::WrongLedger {
                 found: leaf.ledger.clone(),

@@ -4,9 +4,10 @@ use std::fs;
 use std::path::PathBuf;
 
 use clap::Args;
+use futures::{StreamExt, stream};
 use vinzy_events::ledger::{
-    ChainVerifier, Checkpoint, CheckpointError, Hash, TileKind, TilePath, VerifierKey, entries, event_hash,
-    root_of, split_hashes,
+    ChainVerifier, Checkpoint, CheckpointError, Examined, Hash, InvalidTile, LeafError, TileKind, TilePath,
+    VerifierKey, entries, event_hash, root_of, split_hashes,
 };
 use vinzy_events::stream::is_known_event;
 
@@ -16,6 +17,8 @@ use crate::cli::verify::progress_bar;
 
 /// Hashes or events in a full tile.
 const WIDTH: u64 = 256;
+/// Tiles that are read and examined at a time.
+const AHEAD: usize = 8;
 
 #[derive(Debug, Args)]
 #[command(
@@ -139,8 +142,12 @@ impl<'a> Walk<'a> {
 
     async fn run(&mut self, progress: impl Fn(u64)) -> Result<(), Stop> {
         let Checkpoint { size, root, .. } = self.ledger.checkpoint;
-        for index in 0..size.div_ceil(WIDTH) {
-            let hashes = self.events(index).await?;
+        let ledger = self.ledger;
+        let tiles = (0..size.div_ceil(WIDTH)).map(|index| Examination::of(ledger, index));
+        // In order, and some of them ahead.
+        let mut tiles = std::pin::pin!(stream::iter(tiles).buffered(AHEAD));
+        while let Some(tile) = tiles.next().await {
+            let hashes = self.events(tile?)?;
             if hashes.len() as u64 == WIDTH {
                 self.filled(root_of(&hashes)).await?;
             }
@@ -163,34 +170,37 @@ impl<'a> Walk<'a> {
     }
 
     /// Checks the events of a tile, each with its hash; gives the hashes.
-    async fn events(&mut self, index: u64) -> Result<Vec<Hash>, Stop> {
-        let first = index * WIDTH;
-        let (path, bytes) = self.tile(TileKind::Entries, index).await?;
-        let (hash_path, hash_bytes) = self.tile(TileKind::Hashes { level: 0 }, index).await?;
-        let hashes = split_hashes(hash_path, &hash_bytes).map_err(|error| Stop::at(first, error))?;
-        let mut read = 0;
-        let mut leaves = entries(&bytes);
+    fn events(&mut self, tile: Examination) -> Result<Vec<Hash>, Stop> {
+        let Examination {
+            first,
+            path,
+            hash_path,
+            hashes,
+            events,
+            holds_more,
+        } = tile;
+        let hashes = hashes.map_err(|error| Stop::at(first, error))?;
+        let mut events = events.into_iter();
         for (position, hash) in (first..).zip(&hashes) {
-            let leaf = leaves
+            let (own, examined) = events
                 .next()
                 .ok_or_else(|| Stop::at(position, format!("{path} does not hold it")))?;
-            read += leaf.len() + 2;
-            if event_hash(leaf) != *hash {
+            if own != *hash {
                 let problem = format!("the event in {path} does not have the hash that {hash_path} says");
                 return Err(Stop::at(position, problem));
             }
-            self.event(position, leaf)?;
+            self.event(position, examined)?;
         }
-        if read != bytes.len() {
+        if holds_more {
             let problem = format!("{path} holds more than its events");
             return Err(Stop::at(self.verifier.size(), problem));
         }
         Ok(hashes)
     }
 
-    fn event(&mut self, position: u64, leaf: &[u8]) -> Result<(), Stop> {
+    fn event(&mut self, position: u64, examined: Result<Examined, LeafError>) -> Result<(), Stop> {
         self.verifier
-            .push(leaf)
+            .push_examined(examined, None)
             .map_err(|finding| Stop::at(finding.position, finding.problem))?;
         match &self.since {
             Some(old) if old.checkpoint.size == self.verifier.size() => self.compare_with(old, position),
@@ -240,7 +250,7 @@ impl<'a> Walk<'a> {
         let level = u8::try_from(level + 1)?;
         let span = WIDTH.pow(level.into());
         let first = index * WIDTH * span;
-        let (path, bytes) = self.tile(TileKind::Hashes { level }, *index).await?;
+        let (path, bytes) = tile(self.ledger, TileKind::Hashes { level }, *index).await?;
         let hashes = split_hashes(path, &bytes).map_err(|error| Stop::at(first, error))?;
         match (0..).zip(hashes.iter().zip(expected)).find(|(_, (a, b))| a != b) {
             Some((number, _)) => Err(Stop::at(
@@ -250,12 +260,52 @@ impl<'a> Walk<'a> {
             None => Ok(()),
         }
     }
+}
 
-    /// A tile that the checkpoint covers.
-    async fn tile(&self, kind: TileKind, index: u64) -> Result<(TilePath, Vec<u8>), Stop> {
-        let size = self.ledger.checkpoint.size;
-        let path = TilePath::widest(kind, index, size)
-            .ok_or_else(|| Stop::Failed(format!("a ledger of {size} events has no such tile").into()))?;
-        Ok((path, self.ledger.tile(path).await?))
+/// A tile that the checkpoint covers.
+async fn tile(ledger: &Ledger, kind: TileKind, index: u64) -> Result<(TilePath, Vec<u8>), Stop> {
+    let size = ledger.checkpoint.size;
+    let path = TilePath::widest(kind, index, size)
+        .ok_or_else(|| Stop::Failed(format!("a ledger of {size} events has no such tile").into()))?;
+    Ok((path, ledger.tile(path).await?))
+}
+
+/// The events of a tile and their hashes, looked at without their surroundings.
+struct Examination {
+    first: u64,
+    path: TilePath,
+    hash_path: TilePath,
+    hashes: Result<Vec<Hash>, InvalidTile>,
+    /// Each with its hash.
+    events: Vec<(Hash, Result<Examined, LeafError>)>,
+    /// Whether there are bytes behind the events.
+    holds_more: bool,
+}
+
+impl Examination {
+    async fn of(ledger: &Ledger, index: u64) -> Result<Self, Stop> {
+        let (path, bytes) = tile(ledger, TileKind::Entries, index).await?;
+        let (hash_path, hashes) = tile(ledger, TileKind::Hashes { level: 0 }, index).await?;
+        let examined = tokio::task::spawn_blocking(move || {
+            let leaves: Vec<&[u8]> = entries(&bytes).take(path.width().into()).collect();
+            let read: usize = leaves.iter().map(|leaf| leaf.len() + 2).sum();
+            Self {
+                first: index * WIDTH,
+                path,
+                hash_path,
+                hashes: split_hashes(hash_path, &hashes),
+                holds_more: read != bytes.len(),
+                events: leaves.into_iter().map(examine).collect(),
+            }
+        });
+        Ok(examined.await?)
     }
+}
+
+fn examine(leaf: &[u8]) -> (Hash, Result<Examined, LeafError>) {
+    let examined = Examined::of(leaf);
+    let hash = examined
+        .as_ref()
+        .map_or_else(|_| event_hash(leaf), Examined::hash);
+    (hash, examined)
 }

@@ -11,7 +11,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use vinzy_engine::app::{App, DEFAULT_LEDGER};
 use vinzy_engine::clock::{Clock, Entropy};
-use vinzy_engine::config::{AccessConfig, ConnectionConfig, SecretConfig, ServerConfig, ValidationAudit};
+use vinzy_engine::config::{
+    AccessConfig, ConnectionConfig, SecretConfig, ServerConfig, ValidationAudit, WebhookConfig,
+};
 use vinzy_engine::database::{connect, disconnect};
 use vinzy_engine::http;
 use vinzy_engine::processes::anomaly_detection;
@@ -49,6 +51,7 @@ pub(crate) fn server_config() -> ServerConfig {
             max_concurrent_requests: 20_000,
             ..AccessConfig::default()
         },
+        webhooks: WebhookConfig::default(),
     }
 }
 

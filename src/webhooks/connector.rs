@@ -23,9 +23,10 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use vinzy_events::Timestamp;
 
-use super::policy::ConnectPolicy;
+pub use super::policy::{ConnectPolicy, PolicyError};
 use super::resolver::{Resolve, SystemResolver};
-use super::target::{Host, Target, UrlError};
+use super::target::Host;
+pub use super::target::{Target, UrlError};
 
 /// Longest head of an answer, in bytes and in headers.
 const MAX_HEAD: usize = 32 * 1024;

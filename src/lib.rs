@@ -10,6 +10,7 @@ pub mod config;
 pub mod database;
 pub mod directory;
 pub mod embedded_postgres;
+pub mod event_feed;
 pub mod http;
 pub mod keys;
 pub mod ledger;

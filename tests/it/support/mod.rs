@@ -104,9 +104,11 @@ impl TestApp {
         let (end, ended) = tokio::sync::oneshot::channel();
         let router = http::router(&app);
         let server = http::server::Server::try_new(&ConnectionConfig::default()).unwrap();
+        let ending = app.clone();
         let serving = tokio::spawn(async move {
             let ended = async {
                 let _ = ended.await;
+                ending.wind_down();
             };
             server.serve(listener, router, ended).await;
         });

@@ -36,6 +36,18 @@ async fn a_stream_goes_on_and_is_taken_up_where_it_was() {
     app.finish().await;
 }
 
+#[tokio::test]
+async fn a_quiet_stream_says_that_it_lives_and_what_it_has_left_out() {
+    let app = TestApp::start().await;
+    app.license().await;
+    let last = head(&app.client).await;
+    let mut stream = Stream::open(&app.client, "/events?types=anomaly.*", None).await;
+    stream.block().await.unwrap();
+    let sign_of_life = stream.block().await.unwrap();
+    assert_eq!(sign_of_life, format!(":\nid: {last}"));
+    app.finish().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn streams_on_every_node_have_every_event_once() {
     let database = crate::support::database::TestDatabase::create().await;

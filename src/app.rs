@@ -22,6 +22,7 @@ use crate::commands::validations::ValidationLog;
 use crate::config::{AccessConfig, ServerConfig};
 use crate::database::{companion, disconnect};
 use crate::directory::Directory;
+use crate::event_feed::EventFeed;
 use crate::http::service::metrics::Standings;
 use crate::keys::ServerKeys;
 use crate::keys::server::ServerKeysError;
@@ -89,6 +90,8 @@ pub struct Parts {
     pub standings: Standings,
     /// Known API keys.
     pub access: Arc<Access>,
+    /// The ledgers' events for integrators.
+    pub event_feed: Arc<EventFeed>,
     /// The tenants with their settings.
     pub tenants: Arc<Tenants>,
     /// How much may be asked.
@@ -210,11 +213,13 @@ impl App {
         let tenants = Arc::new(Tenants::new(config));
         let limits = Arc::new(Limits::new(&config.access));
         let publisher = Arc::new(Publisher::default());
+        let event_feed = Arc::new(EventFeed::new(pool.clone()));
         let listeners: Vec<Arc<dyn Listener>> = vec![
             Arc::clone(&directory) as _,
             Arc::clone(&publisher) as _,
             Arc::clone(&tenants) as _,
             Arc::new(Waker(runner.follower())),
+            Arc::clone(&event_feed) as _,
         ];
         let feed = Arc::new(Feed::new(listeners));
         feed.start_at_present(&pool).await?;
@@ -283,6 +288,7 @@ impl App {
             metrics,
             standings: Standings::default(),
             access,
+            event_feed,
             tenants,
             limits,
             access_config: config.access.clone(),
@@ -332,6 +338,12 @@ impl App {
     pub fn hmac_key_version(&self, ledger_id: &str) -> u8 {
         let tenants = self.tenants.of(ledger_id).hmac_key_version;
         tenants.unwrap_or_else(|| self.key_ring.current_version())
+    }
+
+    /// Tells those who wait for events that none will come from here: what would go on without an end is answered.
+    /// Call it when the server is told to end.
+    pub fn wind_down(&self) {
+        self.event_feed.end();
     }
 
     /// Ends everything in order: validations are noted, queues written, read models brought to rest.

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use clap::builder::BoolishValueParser;
@@ -170,6 +171,32 @@ pub struct ServerConfig {
     /// Who may ask, from where, and how much.
     #[command(flatten)]
     pub access: AccessConfig,
+
+    /// Whom the server may call for integrators.
+    #[command(flatten)]
+    pub webhooks: WebhookConfig,
+}
+
+/// Whom the server may call for integrators.
+#[derive(Debug, Clone, Args)]
+pub struct WebhookConfig {
+    /// Addresses and networks that webhooks may be sent to although they are not public, separated by commas
+    #[arg(long, env = "VINZY_WEBHOOK_ALLOW_CIDRS", value_name = "CIDRS", value_delimiter = ',', value_parser = cidr)]
+    pub webhook_allow_cidrs: Vec<IpNet>,
+
+    /// Whether webhooks are sent by HTTPS only
+    #[arg(long, env = "VINZY_WEBHOOK_HTTPS_ONLY", value_name = "BOOL", default_value = "false",
+          value_parser = BoolishValueParser::new(), action = ArgAction::Set)]
+    pub webhook_https_only: bool,
+
+    /// Ports that webhooks may be sent to, such as 443,8000-8099; empty is all but those of other protocols, such
+    /// as 25
+    #[arg(long, env = "VINZY_WEBHOOK_PORTS", value_name = "PORTS", value_delimiter = ',', value_parser = ports)]
+    pub webhook_ports: Vec<RangeInclusive<u16>>,
+
+    /// Certificates in PEM of issuers that are trusted beside the system's, to send webhooks by HTTPS
+    #[arg(long, env = "VINZY_WEBHOOK_CA", value_name = "FILE")]
+    pub webhook_ca: Option<PathBuf>,
 }
 
 /// Who may ask, from where, and how much.
@@ -312,6 +339,12 @@ impl Default for AccessConfig {
     }
 }
 
+impl Default for WebhookConfig {
+    fn default() -> Self {
+        defaults()
+    }
+}
+
 /// Settings without a look at flags, environment and file.
 fn defaults<T: Args>() -> T {
     let command =
@@ -344,6 +377,15 @@ fn cidr(text: &str) -> Result<IpNet, String> {
     let net = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
     net.map(|net| net.trunc())
         .map_err(|_| "must be an address or a network such as 10.0.0.0/8".into())
+}
+
+fn ports(text: &str) -> Result<RangeInclusive<u16>, String> {
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    let bounds = first.trim().parse().ok().zip(last.trim().parse().ok());
+    bounds
+        .map(|(first, last)| first..=last)
+        .filter(|ports| !ports.is_empty() && !ports.contains(&0))
+        .ok_or_else(|| "must be a port or a range such as 8000-8099".into())
 }
 
 fn origin(text: &str) -> Result<String, String> {
@@ -633,6 +675,16 @@ mod tests {
             "cors_origins = [1]",
         ] {
             assert!(parse(wrong, &[]).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn ports_are_single_or_from_to() {
+        let cli = parse("webhook_ports = [\"443\", \"8000 - 8099\"]", &[]).unwrap();
+        assert_eq!(cli.server.webhooks.webhook_ports, [443..=443, 8000..=8099]);
+        for wrong in ["0", "99999", "8099-8000", "http", "1-2-3", "-5"] {
+            let file = format!("webhook_ports = \"{wrong}\"");
+            assert!(parse(&file, &[]).is_err(), "{wrong}");
         }
     }
 

@@ -88,6 +88,8 @@ pub struct Now {
     pub ledger_queue: usize,
     /// Validations that are counted and not noted yet.
     pub validations_pending: usize,
+    /// Requests that read events or wait for them.
+    pub event_readers: usize,
     /// For each projection: its name, how many events it lacks in the ledger where it lacks most, and in how many
     /// ledgers it is parked.
     pub projections: Vec<(String, u64, u64)>,
@@ -107,6 +109,7 @@ pub struct Metrics {
     pub checkpoints: CheckpointMetrics,
     ledger_queue: Gauge,
     validations_pending: Gauge,
+    event_readers: Gauge,
     projection_lag: Family<OfProjection, Gauge>,
     projection_parked: Family<OfProjection, Gauge>,
     database_connections: Gauge,
@@ -139,6 +142,7 @@ impl Metrics {
             checkpoints: CheckpointMetrics::default(),
             ledger_queue: Gauge::default(),
             validations_pending: Gauge::default(),
+            event_readers: Gauge::default(),
             projection_lag: Family::default(),
             projection_parked: Family::default(),
             database_connections: Gauge::default(),
@@ -211,6 +215,11 @@ impl Metrics {
                 "validations_pending",
                 "Licenses whose validations are not noted in the ledger yet",
                 &self.validations_pending,
+            ),
+            (
+                "event_readers",
+                "Requests that read events or wait for them",
+                &self.event_readers,
             ),
             (
                 "database_connections",
@@ -293,6 +302,7 @@ impl Metrics {
         self.ledger_queue.set(signed(now.ledger_queue as u64));
         self.validations_pending
             .set(signed(now.validations_pending as u64));
+        self.event_readers.set(signed(now.event_readers as u64));
         for (projection, lag, parked) in &now.projections {
             let labels = OfProjection {
                 projection: projection.clone(),

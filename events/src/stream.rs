@@ -1,6 +1,8 @@
 //! Streams and the catalogue of event types: what the ledger, the cold load and the verifier need to know
 //! about every aggregate without knowing its rules.
 
+use std::collections::HashSet;
+
 use cqrs_es::{Aggregate, DomainEvent};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -66,8 +68,8 @@ pub struct UnreadableEvent {
     pub source: Option<serde_json::Error>,
 }
 
-/// Says whether this program knows an event type in a version, as a verifier asks.
-pub fn is_known_event(type_name: &str, type_version: u32) -> bool {
+/// All event types, with the newest version of each.
+fn catalogue() -> impl Iterator<Item = (&'static str, u32)> {
     const OWN: &[(&str, u32)] = &[(LEDGER_OPENED, 1), (LEDGER_KEY_ROTATED, 1)];
     [
         OWN,
@@ -81,7 +83,23 @@ pub fn is_known_event(type_name: &str, type_version: u32) -> bool {
     ]
     .into_iter()
     .flatten()
-    .any(|&(name, newest)| name == type_name && (1..=newest).contains(&type_version))
+    .copied()
+}
+
+/// Says whether this program knows an event type in a version, as a verifier asks.
+pub fn is_known_event(type_name: &str, type_version: u32) -> bool {
+    catalogue().any(|(name, newest)| name == type_name && (1..=newest).contains(&type_version))
+}
+
+/// The types of all events that a tenant's ledger can hold.
+pub fn event_types() -> impl Iterator<Item = &'static str> {
+    let of_tenants: HashSet<&str> = crate::tenant::TenantEvent::TYPES
+        .iter()
+        .map(|(name, _)| *name)
+        .collect();
+    catalogue()
+        .map(|(name, _)| name)
+        .filter(move |name| !of_tenants.contains(name))
 }
 
 /// The license that a stream belongs to: the stream's own id for a license, the part before the first `/`

@@ -136,6 +136,52 @@ pub async fn read(conn: &mut PgConnection, span: Span<'_>) -> sqlx::Result<Vec<S
     Ok(rows.into_iter().map(|row| stored_event!(row)).collect())
 }
 
+/// Which events to look for among those of a span.
+#[derive(Debug, Clone, Copy)]
+pub struct Scan<'a> {
+    /// The ledger.
+    pub ledger_id: &'a str,
+    /// First position.
+    pub from: u64,
+    /// One past the last position.
+    pub to: u64,
+    /// Only these event types; empty means all.
+    pub event_types: &'a [String],
+    /// None of these stream types.
+    pub hidden_streams: &'a [String],
+    /// At most so many events.
+    pub limit: u32,
+    /// No further event once those before have so many bytes.
+    pub max_bytes: u32,
+}
+
+/// Events that a scan is for, in order of position.
+pub async fn scan(conn: &mut PgConnection, scan: Scan<'_>) -> sqlx::Result<Vec<StoredEvent>> {
+    let rows = sqlx::query!(
+        "SELECT position, event_id, stream_type, stream_id, stream_seq, event_type, type_ver, recorded_at,
+                license_id, event_hash, leaf
+         FROM (SELECT *, sum(octet_length(leaf)) OVER (ORDER BY position) AS bytes
+               FROM events
+               WHERE ledger_id = $1 AND position >= $2 AND position < $3
+                 AND (cardinality($4::text[]) = 0 OR event_type = ANY($4))
+                 AND stream_type <> ALL($5::text[])
+               ORDER BY position
+               LIMIT $6) e
+         WHERE bytes - octet_length(leaf) < $7
+         ORDER BY position",
+        scan.ledger_id,
+        signed(scan.from),
+        signed(scan.to),
+        scan.event_types,
+        scan.hidden_streams,
+        i64::from(scan.limit),
+        i64::from(scan.max_bytes),
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| stored_event!(row)).collect())
+}
+
 /// The last `count` events of streams before given ones, stream by stream in order: `before` names streams
 /// of one type with the number of the event before which to read.
 pub async fn events_before(

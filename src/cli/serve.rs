@@ -95,6 +95,7 @@ impl Serve {
         let end = async {
             let _ = end.await;
             tracing::info!("stopping: no new requests, finishing those under way");
+            app.wind_down();
         };
         server.serve(listener, http::router(&app), end).await;
         app.stop().await;

@@ -115,6 +115,8 @@ pub struct Route {
     pub access: Access,
     /// The longest body, in bytes.
     pub max_body: usize,
+    /// Whether it takes room to work. What waits takes none, and bounds itself.
+    pub takes_room: bool,
 }
 
 /// Routes by method and path, as they are matched.
@@ -139,18 +141,38 @@ impl Routes {
         self.allow_large(access, MAX_BODY, routes)
     }
 
+    /// As [`Routes::allow`], for routes that may wait for something to happen.
+    pub(super) fn allow_waiting(self, access: Access, routes: UtoipaMethodRouter<App>) -> Self {
+        let route = Route {
+            access,
+            max_body: MAX_BODY,
+            takes_room: false,
+        };
+        self.add(route, routes)
+    }
+
     /// As [`Routes::allow`], for routes with longer bodies.
     pub(super) fn allow_large(
-        mut self,
+        self,
         access: Access,
         max_body: usize,
-        mut routes: UtoipaMethodRouter<App>,
+        routes: UtoipaMethodRouter<App>,
     ) -> Self {
+        let takes_room = !matches!(access, Access::Probe | Access::Metrics);
+        let route = Route {
+            access,
+            max_body,
+            takes_room,
+        };
+        self.add(route, routes)
+    }
+
+    fn add(mut self, route: Route, mut routes: UtoipaMethodRouter<App>) -> Self {
         for (path, item) in &mut routes.1.paths {
             let methods = self.table.entry(path.clone()).or_default();
             for (method, operation) in operations(item) {
-                operation.security = access.requirements();
-                methods.push((method, Route { access, max_body }));
+                operation.security = route.access.requirements();
+                methods.push((method, route));
             }
         }
         self.router = self.router.routes(routes);

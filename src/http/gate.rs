@@ -171,21 +171,16 @@ pub async fn make_room(
     route: Option<Route>,
     request: Request,
 ) -> Result<(Request, Taken), Problem> {
-    let access = route.map_or(Access::Open, |route| route.access);
     let (request, body) = match route {
         Some(route) if !request.body().is_end_stream() => {
             read(request, route.max_body, client.address, &room.bodies).await?
         }
         _ => (request, TakenByBody::default()),
     };
-    let permit = match access {
-        Access::Probe | Access::Metrics => None,
-        _ => Some(
-            Arc::clone(&room.requests)
-                .try_acquire_owned()
-                .map_err(|_| overloaded())?,
-        ),
-    };
+    // What leads nowhere takes room, too.
+    let takes_room = route.is_none_or(|route| route.takes_room);
+    let permit = takes_room.then(|| Arc::clone(&room.requests).try_acquire_owned());
+    let permit = permit.transpose().map_err(|_| overloaded())?;
     let taken = Taken {
         _request: permit,
         _body: body,

@@ -13,6 +13,7 @@ pub mod composed;
 pub mod cors;
 pub mod customers;
 pub mod errors;
+pub mod events;
 pub mod gate;
 pub mod ledger;
 pub mod licenses;
@@ -78,6 +79,7 @@ fn api() -> Routes {
         .allow(RESOLVE, routes!(anomalies::resolve::handle))
         .allow(READ_AUDIT, routes!(audit::list::handle))
         .allow(READ_AUDIT, routes!(audit::verify::handle))
+        .allow_waiting(READ_AUDIT, routes!(events::list::handle))
         .allow(VERIFY, routes!(audit::ledger::handle))
         .allow(VERIFY, routes!(audit::prove_inclusion::handle))
         .allow(VERIFY, routes!(audit::prove_consistency::handle))

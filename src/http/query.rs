@@ -146,6 +146,11 @@ impl Query {
         parsed
     }
 
+    /// Notes that something else of the request is wrong.
+    pub fn wrong(&mut self, error: FieldError) {
+        self.errors.push(error);
+    }
+
     /// Which part of a list is asked for.
     pub fn page(&mut self) -> PageRequest {
         self.page_by(|value| {
@@ -224,7 +229,8 @@ impl<T: Serialize> IntoResponse for Listed<T> {
     }
 }
 
-fn link(uri: &OriginalUri, after: Option<impl Display>, relation: &str) -> String {
+/// The same request from elsewhere, as a `Link`.
+pub fn link(uri: &OriginalUri, after: Option<impl Display>, relation: &str) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());
     let kept = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes())
         .filter(|(name, _)| name != "page" && name != "after");

@@ -15,6 +15,7 @@ mod contract;
 mod crash;
 mod entitlements;
 mod erasure;
+mod events;
 mod exact;
 mod hostile;
 mod idempotency;

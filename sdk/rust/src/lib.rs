@@ -9,6 +9,7 @@ pub mod anomalies;
 pub mod audit;
 pub mod composition;
 pub mod customers;
+pub mod events;
 pub mod licenses;
 pub mod machines;
 pub mod products;

@@ -26,6 +26,7 @@ pub async fn handle(State(app): State<App>) -> Result<impl IntoResponse, Problem
     let now = Now {
         ledger_queue: app.ledgers.waiting(),
         validations_pending: app.validations.pending(),
+        event_readers: app.event_feed.readers(),
         // Without a database there is the more reason to show the rest.
         projections: projections(&app).await.unwrap_or_default(),
         database: (app.pool.size(), app.pool.num_idle()),

@@ -11,7 +11,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use vinzy_engine::app::{App, DEFAULT_LEDGER};
 use vinzy_engine::clock::{Clock, Entropy};
-use vinzy_engine::config::{AccessConfig, ConnectionConfig, SecretConfig, ServerConfig, ValidationAudit};
+use vinzy_engine::config::{
+    AccessConfig, ConnectionConfig, SecretConfig, ServerConfig, ValidationAudit, WebhookConfig,
+};
 use vinzy_engine::database::{connect, disconnect};
 use vinzy_engine::http;
 use vinzy_engine::processes::anomaly_detection;
@@ -51,6 +53,7 @@ pub(crate) fn server_config() -> ServerConfig {
             max_concurrent_requests: 20_000,
             ..AccessConfig::default()
         },
+        webhooks: WebhookConfig::default(),
     }
 }
 
@@ -120,9 +123,11 @@ impl TestApp {
         let (end, ended) = tokio::sync::oneshot::channel();
         let router = http::router(&app);
         let server = http::server::Server::try_new(&ConnectionConfig::default()).unwrap();
+        let ending = app.clone();
         let serving = tokio::spawn(async move {
             let ended = async {
                 let _ = ended.await;
+                ending.wind_down();
             };
             server.serve(listener, router, ended).await;
         });

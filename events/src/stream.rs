@@ -74,6 +74,7 @@ pub fn is_known_event(type_name: &str, type_version: u32) -> bool {
         crate::meter::MeterEvent::TYPES,
         crate::anomaly::AnomalyEvent::TYPES,
         crate::api_key::ApiKeyEvent::TYPES,
+        crate::endpoint::EndpointEvent::TYPES,
         crate::tenant::TenantEvent::TYPES,
     ]
     .into_iter()

@@ -9,6 +9,8 @@ use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args, Command, ValueEnum};
 use ipnet::IpNet;
 
+use crate::webhooks::schedule::Schedule;
+
 /// The file that is read when none is named.
 const DEFAULT_FILE: &str = "vinzy.toml";
 
@@ -162,9 +164,37 @@ pub struct ServerConfig {
     )]
     pub validation_audit: ValidationAudit,
 
+    /// How webhooks are delivered.
+    #[command(flatten)]
+    pub deliveries: DeliveryConfig,
+
     /// Who may ask, from where, and how much.
     #[command(flatten)]
     pub access: AccessConfig,
+}
+
+/// How webhooks are delivered.
+#[derive(Debug, Clone, Args)]
+pub struct DeliveryConfig {
+    /// How long finished deliveries of webhooks and their attempts are kept, in days
+    #[arg(long, env = "VINZY_WEBHOOK_RETENTION_DAYS", value_name = "DAYS", default_value_t = 30,
+          value_parser = clap::value_parser!(u32).range(1..=3_650))]
+    pub webhook_retention_days: u32,
+
+    /// Pauses before a delivery of a webhook is tried again, separated by commas; each varies by a fifth
+    #[arg(
+        long,
+        env = "VINZY_WEBHOOK_RETRY_SCHEDULE",
+        value_name = "PAUSES",
+        default_value = "5s,5m,30m,2h,5h,10h,14h,20h,24h"
+    )]
+    pub webhook_retry_schedule: Schedule,
+}
+
+impl Default for DeliveryConfig {
+    fn default() -> Self {
+        defaults()
+    }
 }
 
 /// Who may ask, from where, and how much.

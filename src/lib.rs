@@ -23,3 +23,4 @@ pub mod secrets;
 pub mod telemetry;
 pub mod tenants;
 pub mod validation;
+pub mod webhooks;

@@ -16,6 +16,7 @@ pub mod service;
 pub mod tenants;
 pub mod usage;
 pub mod validation;
+pub mod webhooks;
 
 pub use amount::Amount;
 

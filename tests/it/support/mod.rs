@@ -11,7 +11,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use vinzy_engine::app::{App, DEFAULT_LEDGER};
 use vinzy_engine::clock::{Clock, Entropy};
-use vinzy_engine::config::{AccessConfig, ConnectionConfig, SecretConfig, ServerConfig, ValidationAudit};
+use vinzy_engine::config::{
+    AccessConfig, ConnectionConfig, DeliveryConfig, SecretConfig, ServerConfig, ValidationAudit,
+};
 use vinzy_engine::database::{connect, disconnect};
 use vinzy_engine::http;
 use vinzy_engine::processes::anomaly_detection;
@@ -44,6 +46,7 @@ pub(crate) fn server_config() -> ServerConfig {
         lease_ttl: 86_400,
         max_staleness: 30,
         validation_audit: ValidationAudit::Coalesced,
+        deliveries: DeliveryConfig::default(),
         access: AccessConfig {
             rate_limit_enabled: false,
             max_concurrent_requests: 20_000,

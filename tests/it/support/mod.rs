@@ -4,6 +4,7 @@
 pub(crate) mod client;
 pub(crate) mod database;
 pub(crate) mod node;
+pub(crate) mod receiver;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;

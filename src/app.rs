@@ -34,7 +34,8 @@ use crate::secrets::Secrets;
 use crate::tenants::Tenants;
 use crate::validation::{Knowledge, Validator};
 use crate::webhooks::Webhooks;
-use crate::webhooks::connector::{ConnectPolicy, Connector};
+use crate::webhooks::connector::Connector;
+use crate::webhooks::policy::{ConnectPolicy, PolicyError};
 
 /// The ledger of whoever has no tenant.
 pub const DEFAULT_LEDGER: &str = "default";
@@ -146,6 +147,9 @@ pub enum StartError {
     /// The keys that the database keeps cannot be opened.
     #[error(transparent)]
     Keys(#[from] ServerKeysError),
+    /// Certificates for webhooks cannot be used.
+    #[error(transparent)]
+    Webhooks(#[from] PolicyError),
     /// The operating system gives no thread to the ledgers' writers.
     #[error("no thread for the ledgers: {0}")]
     Thread(#[from] std::io::Error),
@@ -189,6 +193,7 @@ impl App {
         clock: Clock,
         entropy: Entropy,
     ) -> Result<Self, StartError> {
+        let connector = Connector::new(ConnectPolicy::try_new(&config.webhooks)?);
         MIGRATOR.run(&pool).await?;
         let server_keys = ServerKeys::open_or_make(&pool, &secrets.master_keys, &entropy).await?;
         let checkpoint_keys = secrets.checkpoint_keys();
@@ -248,9 +253,9 @@ impl App {
             entropy: entropy.clone(),
             ledgers: Arc::clone(&ledgers),
             follower: runner.follower(),
-            connector: Connector::new(ConnectPolicy),
-            schedule: config.deliveries.webhook_retry_schedule.clone(),
-            retention_days: config.deliveries.webhook_retention_days,
+            connector,
+            schedule: config.webhooks.webhook_retry_schedule.clone(),
+            retention_days: config.webhooks.webhook_retention_days,
             metrics: metrics.webhooks.clone(),
             wake: Notify::new(),
         });

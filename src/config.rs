@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use clap::builder::BoolishValueParser;
@@ -164,18 +165,36 @@ pub struct ServerConfig {
     )]
     pub validation_audit: ValidationAudit,
 
-    /// How webhooks are delivered.
-    #[command(flatten)]
-    pub deliveries: DeliveryConfig,
-
     /// Who may ask, from where, and how much.
     #[command(flatten)]
     pub access: AccessConfig,
+
+    /// Whom the server may call for integrators, and how often.
+    #[command(flatten)]
+    pub webhooks: WebhookConfig,
 }
 
-/// How webhooks are delivered.
+/// Whom the server may call for integrators, and how often.
 #[derive(Debug, Clone, Args)]
-pub struct DeliveryConfig {
+pub struct WebhookConfig {
+    /// Addresses and networks that webhooks may be sent to although they are not public, separated by commas
+    #[arg(long, env = "VINZY_WEBHOOK_ALLOW_CIDRS", value_name = "CIDRS", value_delimiter = ',', value_parser = cidr)]
+    pub webhook_allow_cidrs: Vec<IpNet>,
+
+    /// Whether webhooks are sent by HTTPS only
+    #[arg(long, env = "VINZY_WEBHOOK_HTTPS_ONLY", value_name = "BOOL", default_value = "false",
+          value_parser = BoolishValueParser::new(), action = ArgAction::Set)]
+    pub webhook_https_only: bool,
+
+    /// Ports that webhooks may be sent to, such as 443,8000-8099; empty is all but those of other protocols, such
+    /// as 25
+    #[arg(long, env = "VINZY_WEBHOOK_PORTS", value_name = "PORTS", value_delimiter = ',', value_parser = ports)]
+    pub webhook_ports: Vec<RangeInclusive<u16>>,
+
+    /// Certificates in PEM of issuers that are trusted beside the system's, to send webhooks by HTTPS
+    #[arg(long, env = "VINZY_WEBHOOK_CA", value_name = "FILE")]
+    pub webhook_ca: Option<PathBuf>,
+
     /// How long finished deliveries of webhooks and their attempts are kept, in days
     #[arg(long, env = "VINZY_WEBHOOK_RETENTION_DAYS", value_name = "DAYS", default_value_t = 30,
           value_parser = clap::value_parser!(u32).range(1..=3_650))]
@@ -189,12 +208,6 @@ pub struct DeliveryConfig {
         default_value = "5s,5m,30m,2h,5h,10h,14h,20h,24h"
     )]
     pub webhook_retry_schedule: Schedule,
-}
-
-impl Default for DeliveryConfig {
-    fn default() -> Self {
-        defaults()
-    }
 }
 
 /// Who may ask, from where, and how much.
@@ -337,6 +350,12 @@ impl Default for AccessConfig {
     }
 }
 
+impl Default for WebhookConfig {
+    fn default() -> Self {
+        defaults()
+    }
+}
+
 /// Settings without a look at flags, environment and file.
 fn defaults<T: Args>() -> T {
     let command =
@@ -369,6 +388,15 @@ fn cidr(text: &str) -> Result<IpNet, String> {
     let net = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
     net.map(|net| net.trunc())
         .map_err(|_| "must be an address or a network such as 10.0.0.0/8".into())
+}
+
+fn ports(text: &str) -> Result<RangeInclusive<u16>, String> {
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    let bounds = first.trim().parse().ok().zip(last.trim().parse().ok());
+    bounds
+        .map(|(first, last)| first..=last)
+        .filter(|ports| !ports.is_empty() && !ports.contains(&0))
+        .ok_or_else(|| "must be a port or a range such as 8000-8099".into())
 }
 
 fn origin(text: &str) -> Result<String, String> {
@@ -658,6 +686,16 @@ mod tests {
             "cors_origins = [1]",
         ] {
             assert!(parse(wrong, &[]).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn ports_are_single_or_from_to() {
+        let cli = parse("webhook_ports = [\"443\", \"8000 - 8099\"]", &[]).unwrap();
+        assert_eq!(cli.server.webhooks.webhook_ports, [443..=443, 8000..=8099]);
+        for wrong in ["0", "99999", "8099-8000", "http", "1-2-3", "-5"] {
+            let file = format!("webhook_ports = \"{wrong}\"");
+            assert!(parse(&file, &[]).is_err(), "{wrong}");
         }
     }
 

@@ -74,10 +74,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::config::DeliveryConfig;
+    use crate::config::WebhookConfig;
 
     fn default() -> Schedule {
-        DeliveryConfig::default().webhook_retry_schedule
+        WebhookConfig::default().webhook_retry_schedule
     }
 
     #[test]

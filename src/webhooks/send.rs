@@ -10,7 +10,8 @@ use vinzy_events::webhook::SigningSecret;
 
 use super::body::{Message, TEST};
 use super::claim::Claimed;
-use super::connector::Connector;
+use super::connector::{Connector, RetryAfter};
+use super::target::Target;
 
 /// Bytes of an answer that are kept.
 const KEPT: usize = 4_096;
@@ -69,7 +70,7 @@ async fn post(connector: &Connector, tried: &mut Tried) {
             tried.address = Some(answer.address);
             tried.code = Some(answer.status);
             tried.answer = shown(&String::from_utf8_lossy(&answer.body_start));
-            tried.retry_after = answer.retry_after;
+            tried.retry_after = answer.retry_after.map(|asked| pause(asked, tried.at));
             if !(200..300).contains(&answer.status) {
                 tried.error = Some(format!("HTTP {}", answer.status));
             }
@@ -85,7 +86,7 @@ fn prepare(
     connector: &Connector,
     claimed: &Claimed,
     at: Timestamp,
-) -> Result<(super::connector::Target, HeaderMap, Bytes), String> {
+) -> Result<(Target, HeaderMap, Bytes), String> {
     let target = connector
         .check_url(&claimed.url)
         .map_err(|error| format!("the URL {error}"))?;
@@ -119,6 +120,17 @@ fn headers(claimed: &Claimed, at: Timestamp, body: &[u8]) -> Option<HeaderMap> {
         headers.insert(name, HeaderValue::try_from(value).ok()?);
     }
     Some(headers)
+}
+
+/// For how long a receiver wants to be left alone.
+fn pause(asked: RetryAfter, now: Timestamp) -> Duration {
+    match asked {
+        RetryAfter::Seconds(seconds) => Duration::from_secs(seconds.into()),
+        RetryAfter::At(then) => {
+            let micros = then.as_micros().saturating_sub(now.as_micros());
+            Duration::from_micros(u64::try_from(micros).unwrap_or(0))
+        }
+    }
 }
 
 /// Text that PostgreSQL can hold.

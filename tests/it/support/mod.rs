@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use vinzy_engine::app::{App, DEFAULT_LEDGER};
 use vinzy_engine::clock::{Clock, Entropy};
 use vinzy_engine::config::{
-    AccessConfig, ConnectionConfig, DeliveryConfig, SecretConfig, ServerConfig, ValidationAudit,
+    AccessConfig, ConnectionConfig, SecretConfig, ServerConfig, ValidationAudit, WebhookConfig,
 };
 use vinzy_engine::database::{connect, disconnect};
 use vinzy_engine::http;
@@ -47,11 +47,15 @@ pub(crate) fn server_config() -> ServerConfig {
         lease_ttl: 86_400,
         max_staleness: 30,
         validation_audit: ValidationAudit::Coalesced,
-        deliveries: DeliveryConfig::default(),
         access: AccessConfig {
             rate_limit_enabled: false,
             max_concurrent_requests: 20_000,
             ..AccessConfig::default()
+        },
+        webhooks: WebhookConfig {
+            // Where tests receive.
+            webhook_allow_cidrs: ["127.0.0.0/8", "::1/128"].map(|net| net.parse().unwrap()).to_vec(),
+            ..WebhookConfig::default()
         },
     }
 }

@@ -54,7 +54,9 @@ pub(crate) fn server_config() -> ServerConfig {
         },
         webhooks: WebhookConfig {
             // Where tests receive.
-            webhook_allow_cidrs: ["127.0.0.0/8", "::1/128"].map(|net| net.parse().unwrap()).to_vec(),
+            webhook_allow_cidrs: ["127.0.0.0/8", "::1/128"]
+                .map(|net| net.parse().unwrap())
+                .to_vec(),
             ..WebhookConfig::default()
         },
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::PgPool;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use vinzy_events::key::KeyRing;
 use vinzy_events::lease::{JwkSet, LeaseSigner};
@@ -24,8 +24,8 @@ use crate::database::{companion, disconnect};
 use crate::directory::Directory;
 use crate::event_feed::EventFeed;
 use crate::http::service::metrics::Standings;
-use crate::keys::ServerKeys;
 use crate::keys::server::ServerKeysError;
+use crate::keys::{MasterKeys, ServerKeys};
 use crate::ledger::publisher::{self, Publisher};
 use crate::ledger::signer::Signer;
 use crate::ledger::tree::TreeReader;
@@ -35,9 +35,13 @@ use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::personal_data::store::PersonalDataStore;
 use crate::processes::anomaly_detection::AnomalyDetection;
+use crate::processes::webhook_outbox::WebhookOutbox;
 use crate::secrets::Secrets;
 use crate::tenants::Tenants;
 use crate::validation::{Knowledge, Validator};
+use crate::webhooks::Webhooks;
+use crate::webhooks::connector::Connector;
+use crate::webhooks::policy::{ConnectPolicy, PolicyError};
 
 /// The ledger of whoever has no tenant.
 pub const DEFAULT_LEDGER: &str = "default";
@@ -74,6 +78,10 @@ pub struct Parts {
     pub validator: Validator,
     /// Counts them.
     pub validations: Arc<ValidationLog>,
+    /// Sends webhooks.
+    pub webhooks: Arc<Webhooks>,
+    /// Wrap keys.
+    pub master_keys: MasterKeys,
     /// Opens personal data.
     pub personal_data: PersonalDataStore,
     /// Hashes addresses.
@@ -120,6 +128,8 @@ struct Background {
     runner: Runner,
     flush: tokio::task::JoinHandle<()>,
     stop_flush: watch::Sender<bool>,
+    sending: tokio::task::JoinHandle<()>,
+    stop_sending: watch::Sender<bool>,
 }
 
 impl Deref for App {
@@ -148,6 +158,9 @@ pub enum StartError {
     /// The data directory cannot be written.
     #[error("the last checkpoints cannot be kept in {path}: {cause}", path = .0, cause = .0.source)]
     Witness(#[from] WitnessError),
+    /// Certificates for webhooks cannot be used.
+    #[error(transparent)]
+    Webhooks(#[from] PolicyError),
     /// The operating system gives no thread to the ledgers' writers.
     #[error("no thread for the ledgers: {0}")]
     Thread(#[from] std::io::Error),
@@ -197,6 +210,7 @@ impl App {
         clock: Clock,
         entropy: Entropy,
     ) -> Result<Self, StartError> {
+        let connector = Connector::new(ConnectPolicy::try_new(&config.webhooks)?);
         MIGRATOR.run(&pool).await?;
         let witness = Witness::open(data_dir).await?;
         let server_keys = ServerKeys::open_or_make(&pool, &secrets.master_keys, &entropy).await?;
@@ -235,6 +249,7 @@ impl App {
             runner.start(projection);
         }
         runner.start(Arc::new(AnomalyDetection::new(Arc::clone(&ledgers))));
+        runner.start(Arc::new(WebhookOutbox::default()));
         let validations = Arc::new(ValidationLog::new(config.validation_audit, Arc::clone(&ledgers)));
 
         let trees = TreeReader::new(pool.clone(), runner.follower());
@@ -264,6 +279,23 @@ impl App {
         let log = Arc::clone(&validations);
         let flush = tokio::spawn(async move { log.run(flush_stopped).await });
 
+        let webhooks = Arc::new(Webhooks {
+            pool: pool.clone(),
+            vital: vital.clone(),
+            masters: secrets.master_keys.clone(),
+            clock: clock.clone(),
+            entropy: entropy.clone(),
+            ledgers: Arc::clone(&ledgers),
+            follower: runner.follower(),
+            connector,
+            schedule: config.webhooks.webhook_retry_schedule.clone(),
+            retention_days: config.webhooks.webhook_retention_days,
+            metrics: metrics.webhooks.clone(),
+            wake: Notify::new(),
+        });
+        let (stop_sending, sending_stopped) = watch::channel(false);
+        let sending = tokio::spawn(Arc::clone(&webhooks).run(sending_stopped));
+
         let lease_signer =
             LeaseSigner::new(*secrets.signing_seeds.first().expect("there is at least one seed"));
         let parts = Parts {
@@ -280,6 +312,8 @@ impl App {
                 entropy.clone(),
             ),
             validations,
+            webhooks,
+            master_keys: secrets.master_keys.clone(),
             personal_data: PersonalDataStore::new(pool.clone(), secrets.master_keys.clone()),
             address_hasher: AddressHasher::new(server_keys.uniqueness),
             request_hasher: RequestHasher::new(server_keys.idempotency),
@@ -305,6 +339,8 @@ impl App {
                 runner,
                 flush,
                 stop_flush,
+                sending,
+                stop_sending,
             })),
             pool,
             vital,
@@ -346,7 +382,8 @@ impl App {
         self.event_feed.end();
     }
 
-    /// Ends everything in order: validations are noted, queues written, read models brought to rest.
+    /// Ends everything in order: validations are noted, deliveries under way finished or given back, queues written,
+    /// read models brought to rest.
     /// Call it when no more requests come. A second call does nothing.
     pub async fn stop(&self) {
         let background = self
@@ -360,6 +397,14 @@ impl App {
             tracing::error!(
                 error = &error as &dyn std::error::Error,
                 "validations were not noted"
+            );
+        }
+        // Before the ledgers: an endpoint may have to be disabled.
+        background.stop_sending.send_replace(true);
+        if let Err(error) = background.sending.await {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "webhooks did not end in order"
             );
         }
         self.ledgers.close().await;

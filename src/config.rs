@@ -10,6 +10,8 @@ use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args, Command, ValueEnum};
 use ipnet::IpNet;
 
+use crate::webhooks::schedule::Schedule;
+
 /// The file that is read when none is named.
 const DEFAULT_FILE: &str = "vinzy.toml";
 
@@ -172,12 +174,12 @@ pub struct ServerConfig {
     #[command(flatten)]
     pub access: AccessConfig,
 
-    /// Whom the server may call for integrators.
+    /// Whom the server may call for integrators, and how often.
     #[command(flatten)]
     pub webhooks: WebhookConfig,
 }
 
-/// Whom the server may call for integrators.
+/// Whom the server may call for integrators, and how often.
 #[derive(Debug, Clone, Args)]
 pub struct WebhookConfig {
     /// Addresses and networks that webhooks may be sent to although they are not public, separated by commas
@@ -197,6 +199,20 @@ pub struct WebhookConfig {
     /// Certificates in PEM of issuers that are trusted beside the system's, to send webhooks by HTTPS
     #[arg(long, env = "VINZY_WEBHOOK_CA", value_name = "FILE")]
     pub webhook_ca: Option<PathBuf>,
+
+    /// How long finished deliveries of webhooks and their attempts are kept, in days
+    #[arg(long, env = "VINZY_WEBHOOK_RETENTION_DAYS", value_name = "DAYS", default_value_t = 30,
+          value_parser = clap::value_parser!(u32).range(1..=3_650))]
+    pub webhook_retention_days: u32,
+
+    /// Pauses before a delivery of a webhook is tried again, separated by commas; each varies by a fifth
+    #[arg(
+        long,
+        env = "VINZY_WEBHOOK_RETRY_SCHEDULE",
+        value_name = "PAUSES",
+        default_value = "5s,5m,30m,2h,5h,10h,14h,20h,24h"
+    )]
+    pub webhook_retry_schedule: Schedule,
 }
 
 /// Who may ask, from where, and how much.

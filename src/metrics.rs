@@ -81,6 +81,32 @@ impl CheckpointMetrics {
     }
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Outcome {
+    outcome: &'static str,
+}
+
+/// How deliveries of webhooks fare.
+#[derive(Debug, Clone)]
+pub struct WebhookMetrics {
+    tries: Family<Outcome, Counter>,
+    seconds: Histogram,
+    waiting: Gauge,
+}
+
+impl WebhookMetrics {
+    /// A delivery was tried: `delivered`, `retried` or `given_up`.
+    pub fn tried(&self, outcome: &'static str, took: Duration) {
+        self.tries.get_or_create(&Outcome { outcome }).inc();
+        self.seconds.observe(took.as_secs_f64());
+    }
+
+    /// So many deliveries wait or are under way, on all nodes.
+    pub fn waiting(&self, deliveries: i64) {
+        self.waiting.set(deliveries);
+    }
+}
+
 /// What is read at the moment when somebody asks.
 #[derive(Debug, Default)]
 pub struct Now {
@@ -107,6 +133,8 @@ pub struct Metrics {
     pub ledger: LedgerMetrics,
     /// How the signing of checkpoints fares.
     pub checkpoints: CheckpointMetrics,
+    /// How deliveries of webhooks fare.
+    pub webhooks: WebhookMetrics,
     ledger_queue: Gauge,
     validations_pending: Gauge,
     event_readers: Gauge,
@@ -140,6 +168,11 @@ impl Metrics {
                 failed: Counter::default(),
             },
             checkpoints: CheckpointMetrics::default(),
+            webhooks: WebhookMetrics {
+                tries: Family::default(),
+                seconds: latencies(),
+                waiting: Gauge::default(),
+            },
             ledger_queue: Gauge::default(),
             validations_pending: Gauge::default(),
             event_readers: Gauge::default(),
@@ -200,6 +233,16 @@ impl Metrics {
             "Batches that could not be committed",
             failed,
         );
+        registry.register(
+            "webhook_attempts",
+            "Tries of deliveries, by what became of the delivery",
+            self.webhooks.tries.clone(),
+        );
+        registry.register(
+            "webhook_attempt_duration_seconds",
+            "Time from a request to a receiver to its answer",
+            self.webhooks.seconds.clone(),
+        );
     }
 
     /// What is read when somebody asks.
@@ -220,6 +263,11 @@ impl Metrics {
                 "event_readers",
                 "Requests that read events or wait for them",
                 &self.event_readers,
+            ),
+            (
+                "webhook_deliveries_pending",
+                "Deliveries that wait or are under way, on all nodes, as of some seconds ago",
+                &self.webhooks.waiting,
             ),
             (
                 "database_connections",
@@ -382,6 +430,8 @@ mod tests {
         let made_up = Method::from_bytes(b"MADEUP").unwrap();
         metrics.answered(&made_up, "", StatusCode::NOT_FOUND, Duration::from_micros(1));
         metrics.ledger.batch(3, Duration::from_millis(2), true);
+        metrics.webhooks.tried("delivered", Duration::from_millis(20));
+        metrics.webhooks.waiting(5);
         let now = Now {
             projections: vec![("licenses".into(), 7, 1)],
             ..Now::default()
@@ -392,6 +442,8 @@ mod tests {
             "vinzy_http_requests_total{method=\"other\",route=\"\",status=\"404\"} 1",
             "vinzy_http_request_duration_seconds_count{method=\"POST\",route=\"/validate\"} 1",
             "vinzy_ledger_batch_operations_sum 3.0",
+            "vinzy_webhook_attempts_total{outcome=\"delivered\"} 1",
+            "vinzy_webhook_deliveries_pending 5",
             "vinzy_projection_lag_events{projection=\"licenses\"} 7",
             "vinzy_projection_parked{projection=\"licenses\"} 1",
         ] {

@@ -88,6 +88,18 @@ id! {
     ApiKeyId
 }
 id! {
+    /// Identifies a webhook endpoint.
+    EndpointId
+}
+id! {
+    /// Identifies a signing secret of a webhook endpoint.
+    SecretId
+}
+id! {
+    /// Identifies the delivery of an event to a webhook endpoint.
+    DeliveryId
+}
+id! {
     /// Identifies a tenant.
     TenantId
 }

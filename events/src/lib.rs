@@ -12,6 +12,7 @@ pub mod api_key;
 pub mod composition;
 pub mod customer;
 pub mod decimal;
+pub mod endpoint;
 pub mod entitlement;
 pub mod id;
 pub mod json;
@@ -25,8 +26,12 @@ pub mod product;
 pub mod stream;
 pub mod tenant;
 pub mod timestamp;
+pub mod webhook;
 
 pub use decimal::Decimal;
-pub use id::{AnomalyId, ApiKeyId, CustomerId, EventId, LicenseId, MachineId, ProductId, TenantId};
+pub use id::{
+    AnomalyId, ApiKeyId, CustomerId, DeliveryId, EndpointId, EventId, LicenseId, MachineId, ProductId,
+    SecretId, TenantId,
+};
 pub use period::Period;
 pub use timestamp::Timestamp;

@@ -79,6 +79,7 @@ fn catalogue() -> impl Iterator<Item = (&'static str, u32)> {
         crate::meter::MeterEvent::TYPES,
         crate::anomaly::AnomalyEvent::TYPES,
         crate::api_key::ApiKeyEvent::TYPES,
+        crate::endpoint::EndpointEvent::TYPES,
         crate::tenant::TenantEvent::TYPES,
     ]
     .into_iter()

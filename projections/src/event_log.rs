@@ -243,6 +243,26 @@ pub async fn events_after(
     Ok(rows.into_iter().map(|row| stored_event!(row)).collect())
 }
 
+/// All events of webhook endpoints before a position, in order.
+pub async fn endpoint_events(
+    conn: &mut PgConnection,
+    ledger_id: &str,
+    before: u64,
+) -> sqlx::Result<Vec<StoredEvent>> {
+    let rows = sqlx::query!(
+        "SELECT position, event_id, stream_type, stream_id, stream_seq, event_type, type_ver, recorded_at,
+                license_id, event_hash, leaf
+         FROM events
+         WHERE ledger_id = $1 AND position < $2 AND stream_type = 'endpoint'
+         ORDER BY position",
+        ledger_id,
+        signed(before),
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| stored_event!(row)).collect())
+}
+
 /// One event of a stream.
 pub async fn event_of_stream(
     conn: &mut PgConnection,

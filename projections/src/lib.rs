@@ -7,6 +7,7 @@
 pub mod anomalies;
 pub mod api_keys;
 pub mod customers;
+pub mod endpoints;
 pub mod event_log;
 pub mod license_owners;
 pub mod licenses;
@@ -43,6 +44,7 @@ pub fn all() -> Vec<Arc<dyn Projection>> {
         Arc::new(rows::Rows::<anomalies::Anomalies>::default()),
         Arc::new(rows::Rows::<api_keys::ApiKeys>::default()),
         Arc::new(rows::Rows::<tenants::Tenants>::default()),
+        Arc::new(rows::Rows::<endpoints::Endpoints>::default()),
         Arc::new(tiles::Tiles),
     ]
 }

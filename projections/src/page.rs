@@ -19,7 +19,8 @@ pub struct PageRequest<C = u64> {
 }
 
 impl<C> PageRequest<C> {
-    pub(crate) fn offset(&self) -> i64 {
+    /// So many rows are left out.
+    pub fn offset(&self) -> i64 {
         match self.start {
             Start::Offset(offset) => crate::event_log::signed(offset),
             Start::After(_) => 0,
@@ -27,7 +28,7 @@ impl<C> PageRequest<C> {
     }
 
     /// One row more than asked for tells whether another page follows.
-    pub(crate) fn limit(&self) -> i64 {
+    pub fn limit(&self) -> i64 {
         i64::from(self.size) + 1
     }
 }

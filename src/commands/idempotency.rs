@@ -51,6 +51,13 @@ impl RequestHasher {
         self.entropy(b"api-key", ledger_id, idempotency)
     }
 
+    /// As [`RequestHasher::license_entropy`], for ids of webhooks' tests.
+    pub fn test_entropy(&self, ledger_id: &str, idempotency: &Idempotency) -> [u8; 16] {
+        let mac = self.entropy(b"webhook-test", ledger_id, idempotency);
+        let (entropy, _) = mac.split_first_chunk::<16>().expect("a MAC has 32 bytes");
+        *entropy
+    }
+
     fn entropy(&self, label: &[u8], ledger_id: &str, idempotency: &Idempotency) -> [u8; 32] {
         let parts = [
             ledger_id.as_bytes(),

@@ -4,6 +4,7 @@
 pub mod anomalies;
 pub mod api_keys;
 pub mod customers;
+pub mod endpoints;
 pub mod erasure;
 pub mod idempotency;
 pub mod licenses;
@@ -16,6 +17,7 @@ pub mod validations;
 use vinzy_events::anomaly::AnomalyError;
 use vinzy_events::api_key::ApiKeyError;
 use vinzy_events::customer::CustomerError;
+use vinzy_events::endpoint::EndpointError;
 use vinzy_events::license::LicenseError;
 use vinzy_events::meter::MeterError;
 use vinzy_events::product::{ProductCode, ProductError};
@@ -89,6 +91,9 @@ pub enum CommandError {
     /// An API key refused.
     #[error(transparent)]
     ApiKey(#[from] ApiKeyError),
+    /// A webhook endpoint refused.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
     /// A tenant refused.
     #[error(transparent)]
     Tenant(#[from] TenantError),
@@ -98,6 +103,9 @@ pub enum CommandError {
     /// The secret of an API key that was made earlier under this idempotency key can no longer be shown.
     #[error("the API key can no longer be shown")]
     SecretGone,
+    /// The signing secret that was shown earlier under this idempotency key can no longer be shown.
+    #[error("the signing secret can no longer be shown")]
+    SigningSecretGone,
     /// The tenant's license keys are signed with a key that this server does not have (any more).
     #[error("there is no HMAC key of version {0}")]
     NoSuchHmacKey(u8),

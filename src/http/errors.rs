@@ -3,12 +3,15 @@
 use vinzy_events::anomaly::AnomalyError;
 use vinzy_events::api_key::ApiKeyError;
 use vinzy_events::customer::CustomerError;
+use vinzy_events::endpoint::EndpointError;
 use vinzy_events::entitlement::InvalidFeature;
 use vinzy_events::license::LicenseError;
 use vinzy_events::meter::MeterError;
 use vinzy_events::product::ProductError;
 use vinzy_events::tenant::TenantError;
-use vinzy_events::{AnomalyId, ApiKeyId, CustomerId, Decimal, LicenseId, MachineId, ProductId, TenantId};
+use vinzy_events::{
+    AnomalyId, ApiKeyId, CustomerId, Decimal, EndpointId, LicenseId, MachineId, ProductId, TenantId,
+};
 use vinzy_projections::Behind;
 
 use super::problem::Problem;
@@ -26,9 +29,11 @@ impl From<CommandError> for Problem {
             CommandError::Customer(CustomerError::NotFound) => CustomerId::not_found(),
             CommandError::License(LicenseError::NotFound) => LicenseId::not_found(),
             CommandError::ApiKey(ApiKeyError::NotFound) => ApiKeyId::not_found(),
+            CommandError::Endpoint(EndpointError::NotFound) => EndpointId::not_found(),
             CommandError::Tenant(TenantError::NotFound) => TenantId::not_found(),
             CommandError::Product(ProductError::AlreadyExists)
             | CommandError::ApiKey(ApiKeyError::AlreadyExists)
+            | CommandError::Endpoint(EndpointError::AlreadyExists)
             | CommandError::Tenant(TenantError::AlreadyExists)
             | CommandError::Customer(CustomerError::AlreadyExists)
             | CommandError::License(LicenseError::AlreadyExists) => {
@@ -49,6 +54,11 @@ impl From<CommandError> for Problem {
                 "KEY_NO_LONGER_SHOWN",
                 "This API key was made before under the same Idempotency-Key, and the server's keys have changed \
                  since: its secret can no longer be shown.",
+            ),
+            CommandError::SigningSecretGone => Self::conflict(
+                "KEY_NO_LONGER_SHOWN",
+                "This secret was made before under the same Idempotency-Key, and it signs no longer: it can no longer \
+                 be shown.",
             ),
             CommandError::NoSuchHmacKey(version) => Self::conflict(
                 "HMAC_KEY_MISSING",

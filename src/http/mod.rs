@@ -31,6 +31,7 @@ pub mod tenants;
 pub mod usage;
 pub mod validate;
 pub mod validate_agent;
+pub mod webhooks;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -90,6 +91,14 @@ fn api() -> Routes {
         .allow(ADMINISTER, routes!(api_keys::create::handle, api_keys::list::handle))
         .allow(ADMINISTER, routes!(api_keys::get::handle, api_keys::update::handle, api_keys::delete::handle))
         .allow(ADMINISTER, routes!(api_keys::rotate::handle))
+        .allow(ADMINISTER, routes!(webhooks::create::handle, webhooks::list::handle))
+        .allow(ADMINISTER, routes!(webhooks::get::handle, webhooks::update::handle, webhooks::delete::handle))
+        .allow(ADMINISTER, routes!(webhooks::rotate::handle))
+        .allow(ADMINISTER, routes!(webhooks::test::handle))
+        .allow(ADMINISTER, routes!(webhooks::replay::handle))
+        .allow(ADMINISTER, routes!(webhooks::deliveries::handle))
+        .allow(ADMINISTER, routes!(webhooks::delivery::handle))
+        .allow(ADMINISTER, routes!(webhooks::retry::handle))
         .allow(Access::SuperAdmin, routes!(tenants::create::handle, tenants::list::handle))
         .allow(Access::SuperAdmin, routes!(tenants::get::handle, tenants::update::handle, tenants::delete::handle))
         .allow(Access::SuperAdmin, routes!(tenants::create_key::handle))

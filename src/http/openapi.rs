@@ -33,6 +33,7 @@ use crate::app::App;
         (name = "Usage", description = "What was used, and how much is left"),
         (name = "Anomalies", description = "What stands out"),
         (name = "Audit", description = "What happened, and the proof of it"),
+        (name = "Webhooks", description = "Telling other systems what happened"),
         (name = "API keys", description = "Who may ask, and what"),
         (name = "Sessions", description = "Logging in and out of the dashboard"),
         (name = "Tenants", description = "Vendors on one server, each with a ledger of its own"),

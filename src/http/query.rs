@@ -8,7 +8,9 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use vinzy_events::{AnomalyId, ApiKeyId, CustomerId, LicenseId, MachineId, ProductId, TenantId};
+use vinzy_events::{
+    AnomalyId, ApiKeyId, CustomerId, DeliveryId, EndpointId, LicenseId, MachineId, ProductId, TenantId,
+};
 use vinzy_projections::{Page, PageRequest, Start};
 
 use super::problem::{FieldError, Problem};
@@ -57,6 +59,18 @@ impl Identified for AnomalyId {
 impl Identified for ApiKeyId {
     fn not_found() -> Problem {
         Problem::not_found("API_KEY_NOT_FOUND", "API key not found")
+    }
+}
+
+impl Identified for EndpointId {
+    fn not_found() -> Problem {
+        Problem::not_found("WEBHOOK_NOT_FOUND", "Webhook endpoint not found")
+    }
+}
+
+impl Identified for DeliveryId {
+    fn not_found() -> Problem {
+        Problem::not_found("DELIVERY_NOT_FOUND", "Delivery not found")
     }
 }
 

@@ -1,9 +1,11 @@
 //! Wrapping everything anew with the current master key. In batches, each a transaction: it can be killed and
 //! started again, and goes on beside servers that have the same keys.
 
+mod endpoint_secrets;
+
 use sqlx::PgPool;
 use uuid::Uuid;
-use vinzy_events::CustomerId;
+use vinzy_events::{CustomerId, EndpointId};
 
 use super::MasterKeys;
 use super::master::WRAPPED;
@@ -19,10 +21,14 @@ const BATCH: i64 = 500;
 pub struct Rewrapped {
     /// Keys of customers' data that the current master key wraps now and did not before.
     pub data_keys: u64,
+    /// Keys of webhook endpoints' secrets, likewise.
+    pub endpoint_secrets: u64,
     /// Keys of the server, likewise.
     pub server_keys: u64,
     /// Customers whose key none of the master keys opens; it was left as it is.
     pub unopenable: Vec<CustomerId>,
+    /// Webhook endpoints with a secret whose key none of the master keys opens; it was left as it is.
+    pub endpoints_unopenable: Vec<EndpointId>,
     /// Whether no master key opens a key of the server; it was left as it is.
     pub server_keys_unopenable: bool,
 }
@@ -44,6 +50,7 @@ pub async fn rewrap(pool: &PgPool, masters: &MasterKeys, entropy: &Entropy) -> s
     while let Some(from) = place {
         place = data_keys(pool, masters, entropy, from, &mut done).await?;
     }
+    endpoint_secrets::rewrap(pool, masters, entropy, &mut done).await?;
     server_keys(pool, masters, entropy, &mut done).await?;
     Ok(done)
 }

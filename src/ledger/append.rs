@@ -10,6 +10,7 @@ use vinzy_projections::event_log::signed;
 
 use super::attempt::{Credential, DataKeyRow, LicenseKeyRow, SealedRow};
 use super::cache::StreamKey;
+use super::endpoint_secrets::EndpointSecrets;
 use super::feed::CHANNEL;
 use super::head::Head;
 use super::operation::{Idempotency, StreamPoint};
@@ -30,6 +31,7 @@ pub(super) struct Rows {
     /// By API key: the last word counts.
     pub(super) credentials: BTreeMap<uuid::Uuid, Vec<Credential>>,
     pub(super) closed_ledgers: Vec<String>,
+    pub(super) endpoint_secrets: EndpointSecrets,
     pub(super) idempotency: Vec<(Idempotency, StreamPoint)>,
 }
 
@@ -84,6 +86,7 @@ impl Rows {
             && self.erased.is_empty()
             && self.credentials.is_empty()
             && self.closed_ledgers.is_empty()
+            && self.endpoint_secrets.is_empty()
     }
 
     /// Moves the head from `before` to `after`, writes events, snapshots and idempotency keys, and tells other
@@ -196,6 +199,9 @@ impl Rows {
         }
         if !self.closed_ledgers.is_empty() {
             self.write_closed_ledgers(conn).await?;
+        }
+        if !self.endpoint_secrets.is_empty() {
+            self.endpoint_secrets.write(conn, ledger_id).await?;
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ use vinzy_events::{EventId, Timestamp};
 
 use super::batch::Batch;
 use super::cache::{StreamKey, Versioned};
+use super::endpoint_secrets::{SealedSecret, SecretsChange};
 use super::operation::{BoxedStream, Context, StreamPoint};
 use super::sealed::SealedData;
 use crate::clock::Entropy;
@@ -34,6 +35,7 @@ pub(super) struct Changes {
     pub(super) erased: Vec<uuid::Uuid>,
     pub(super) credentials: Vec<(uuid::Uuid, Vec<Credential>)>,
     pub(super) closed_ledgers: Vec<String>,
+    pub(super) endpoint_secrets: Vec<(uuid::Uuid, SecretsChange)>,
 }
 
 /// A secret that opens a ledger, as far as it is kept.
@@ -314,6 +316,20 @@ impl<'a> Attempt<'a> {
     /// Closes another ledger to all its API keys, from the commit on and on every node.
     pub fn close_ledger(&mut self, ledger_id: impl Into<String>) {
         self.changes.closed_ledgers.push(ledger_id.into());
+    }
+
+    /// Makes these, and nothing else, sign deliveries to an endpoint, each until a time or for good. One that is new
+    /// comes sealed.
+    pub fn set_endpoint_secrets(
+        &mut self,
+        endpoint_id: vinzy_events::EndpointId,
+        signing: Vec<(vinzy_events::SecretId, Option<Timestamp>)>,
+        new: Option<SealedSecret>,
+    ) {
+        let change = SecretsChange::new(signing, new);
+        self.changes
+            .endpoint_secrets
+            .push((endpoint_id.as_uuid(), change));
     }
 
     /// Keeps a customer's data key, wrapped.

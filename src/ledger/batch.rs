@@ -121,6 +121,9 @@ impl Batch {
         }
         self.rows.credentials.extend(changes.credentials);
         self.rows.closed_ledgers.extend(changes.closed_ledgers);
+        for (endpoint_id, change) in changes.endpoint_secrets {
+            self.rows.endpoint_secrets.note(endpoint_id, change);
+        }
         if let (Some(idempotency), Some(point)) = (idempotency, changes.subject) {
             self.rows.idempotency.push((idempotency.clone(), point.clone()));
             self.known

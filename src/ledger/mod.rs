@@ -7,6 +7,7 @@ mod batch;
 mod cache;
 pub mod checkpoint;
 mod checkpoint_keys;
+mod endpoint_secrets;
 mod erasures;
 pub mod feed;
 mod handover;
@@ -32,6 +33,7 @@ use tokio::task::JoinSet;
 use vinzy_events::anomaly::Anomaly;
 use vinzy_events::api_key::ApiKey;
 use vinzy_events::customer::Customer;
+use vinzy_events::endpoint::Endpoint;
 use vinzy_events::license::License;
 use vinzy_events::meter::Meter;
 use vinzy_events::product::Product;
@@ -40,6 +42,7 @@ use vinzy_events::tenant::Tenant;
 pub use attempt::{Attempt, Credential, Personal, Taken};
 pub use cache::Versioned;
 pub use checkpoint_keys::CheckpointKeys;
+pub use endpoint_secrets::SealedSecret;
 pub use feed::{Feed, Listener};
 pub use load::StreamStore;
 pub use open::{NamedKey, OpenError, Opening, named_key, named_keys, open};
@@ -57,7 +60,7 @@ use writer::{Connections, Pending, Queued, Writer};
 const QUEUE: usize = 4_096;
 
 /// The types of all streams that commands write.
-const STREAM_TYPES: [&str; 7] = [
+const STREAM_TYPES: [&str; 8] = [
     <Product as cqrs_es::Aggregate>::TYPE,
     <Customer as cqrs_es::Aggregate>::TYPE,
     <License as cqrs_es::Aggregate>::TYPE,
@@ -65,6 +68,7 @@ const STREAM_TYPES: [&str; 7] = [
     <Anomaly as cqrs_es::Aggregate>::TYPE,
     <ApiKey as cqrs_es::Aggregate>::TYPE,
     <Tenant as cqrs_es::Aggregate>::TYPE,
+    <Endpoint as cqrs_es::Aggregate>::TYPE,
 ];
 
 /// The ledgers of this node.

@@ -3,3 +3,4 @@
 //! event, so that doing it again after a crash is refused, not repeated.
 
 pub mod anomaly_detection;
+pub mod webhook_outbox;

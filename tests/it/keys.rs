@@ -263,8 +263,14 @@ async fn in_development_every_kind_of_key_rotates_in_its_file() {
         ],
     );
     let master = keys_of(&listed, "master");
-    assert_eq!(master[0]["wraps"], json!({"data_keys": 1, "server_keys": 2}));
-    assert_eq!(master[1]["wraps"], json!({"data_keys": 0, "server_keys": 0}));
+    assert_eq!(
+        master[0]["wraps"],
+        json!({"data_keys": 1, "endpoint_secrets": 0, "server_keys": 2})
+    );
+    assert_eq!(
+        master[1]["wraps"],
+        json!({"data_keys": 0, "endpoint_secrets": 0, "server_keys": 0})
+    );
     let signing = keys_of(&listed, "signing");
     assert_eq!(signing[1]["id"], old_kid);
     assert_eq!(signing[0]["signs_checkpoints_of"], json!([]));
@@ -324,12 +330,21 @@ async fn the_master_key_of_an_environment_rotates_beside_running_servers() {
     let between = Made::with(&one.client, "b").await;
     let listed = list(|| on(&url, &with_both), 0, &[&both]);
     let master = keys_of(&listed, "master");
-    assert_eq!(master[0]["wraps"], json!({"data_keys": 1, "server_keys": 0}));
-    assert_eq!(master[1]["wraps"], json!({"data_keys": 1, "server_keys": 2}));
+    assert_eq!(
+        master[0]["wraps"],
+        json!({"data_keys": 1, "endpoint_secrets": 0, "server_keys": 0})
+    );
+    assert_eq!(
+        master[1]["wraps"],
+        json!({"data_keys": 1, "endpoint_secrets": 0, "server_keys": 2})
+    );
 
     let (out, told) = run(on(&url, &with_both), &["keys", "rotate", "master"], 0);
     assert_eq!(value_of(&out, "VINZY_SECRET_KEY"), new);
-    assert!(told.contains("Wrapped 1 data keys and 2 server keys"), "{told}");
+    assert!(
+        told.contains("Wrapped 1 data keys, 0 webhook secrets and 2 server keys"),
+        "{told}"
+    );
     for node in [&one, &two] {
         before.check(&node.client).await;
         between.check(&node.client).await;

@@ -34,3 +34,5 @@ mod tenants;
 mod tiles;
 mod usage;
 mod validation;
+mod webhooks;
+mod webhooks_delivery;

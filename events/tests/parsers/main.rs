@@ -14,6 +14,7 @@ mod notes;
 mod size;
 mod tiles;
 mod values;
+mod webhooks;
 
 use proptest::prelude::ProptestConfig;
 use proptest::test_runner::FileFailurePersistence;

@@ -17,6 +17,7 @@ pub mod service;
 pub mod tenants;
 pub mod usage;
 pub mod validation;
+pub mod webhooks;
 
 pub use amount::Amount;
 

@@ -248,8 +248,8 @@ fn use_of(row: &Row) -> String {
     let mut uses = row.role.to_owned();
     if let Some(wrapped) = row.wraps {
         uses += &format!(
-            ", holds {} data keys and {} server keys",
-            wrapped.data_keys, wrapped.server_keys
+            ", holds {} data keys, {} webhook secrets and {} server keys",
+            wrapped.data_keys, wrapped.endpoint_secrets, wrapped.server_keys
         );
         if row.role == "opens" && wrapped.total() == 0 {
             uses += ": no longer needed";

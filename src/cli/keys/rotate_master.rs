@@ -52,8 +52,9 @@ async fn rotate(
     }
     let done = rewrap(&store.pool, &masters, &Entropy::System).await?;
     eprintln!(
-        "Wrapped {} data keys and {} server keys anew with the master key {}.",
+        "Wrapped {} data keys, {} webhook secrets and {} server keys anew with the master key {}.",
         done.data_keys,
+        done.endpoint_secrets,
         done.server_keys,
         masters.current().id()
     );
@@ -95,6 +96,15 @@ async fn end(
             "{} data keys open with none of the master keys, that of customer {customer_id} for one: they were left \
              as they are. Add the key that wrapped them to VINZY_SECRET_KEY, and run this again.",
             done.unopenable.len()
+        );
+        return Ok(Answer::No);
+    }
+    if let Some(endpoint_id) = done.endpoints_unopenable.first() {
+        eprintln!(
+            "{} webhook secrets open with none of the master keys, that of endpoint {endpoint_id} for one: they were \
+             left as they are. Add the key that wrapped them to VINZY_SECRET_KEY, or delete the endpoints, and run \
+             this again.",
+            done.endpoints_unopenable.len()
         );
         return Ok(Answer::No);
     }

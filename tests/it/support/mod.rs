@@ -4,6 +4,7 @@
 pub(crate) mod client;
 pub(crate) mod database;
 pub(crate) mod node;
+pub(crate) mod receiver;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
@@ -53,7 +54,13 @@ pub(crate) fn server_config() -> ServerConfig {
             max_concurrent_requests: 20_000,
             ..AccessConfig::default()
         },
-        webhooks: WebhookConfig::default(),
+        webhooks: WebhookConfig {
+            // Where tests receive.
+            webhook_allow_cidrs: ["127.0.0.0/8", "::1/128"]
+                .map(|net| net.parse().unwrap())
+                .to_vec(),
+            ..WebhookConfig::default()
+        },
     }
 }
 

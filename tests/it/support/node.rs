@@ -25,6 +25,7 @@ pub(crate) fn vinzy() -> Command {
         .env("VINZY_LOG", "warn")
         .env("VINZY_RATE_LIMIT_ENABLED", "false")
         .env("VINZY_MAX_CONCURRENT_REQUESTS", "20000")
+        .env("VINZY_WEBHOOK_ALLOW_CIDRS", "127.0.0.0/8,::1")
         .env_remove("VINZY_DB_URL");
     command
 }

@@ -1,0 +1,76 @@
+//! Now and then: finished deliveries go when their time is over, and so do secrets that sign no longer; and what
+//! waits is counted.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use sqlx::PgPool;
+use tokio::sync::watch;
+use vinzy_events::Timestamp;
+
+use super::Webhooks;
+
+/// How often.
+const INTERVAL: Duration = Duration::from_secs(5);
+/// Deliveries that go in one statement.
+const BATCH: i64 = 1_000;
+
+/// Sweeps until `stopped`.
+pub(super) async fn run(webhooks: Arc<Webhooks>, mut stopped: watch::Receiver<bool>) {
+    while !*stopped.borrow() {
+        if let Err(error) = sweep(&webhooks).await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "old deliveries stay for now"
+            );
+        }
+        tokio::select! {
+            () = tokio::time::sleep(INTERVAL) => {}
+            _ = stopped.changed() => {}
+        }
+    }
+}
+
+async fn sweep(webhooks: &Webhooks) -> sqlx::Result<()> {
+    let (pool, now) = (&webhooks.pool, webhooks.clock.now());
+    forget_deliveries(pool, now, webhooks.retention_days).await?;
+    sqlx::query!(
+        "DELETE FROM endpoint_secrets WHERE valid_until <= $1",
+        now.to_chrono()
+    )
+    .execute(pool)
+    .await?;
+    let waiting = sqlx::query_scalar!(
+        r#"SELECT (SELECT count(*) FROM deliveries WHERE status = 'pending')
+                + (SELECT count(*) FROM deliveries WHERE status = 'sending') AS "count!""#
+    )
+    .fetch_one(pool)
+    .await?;
+    webhooks.metrics.waiting(waiting);
+    Ok(())
+}
+
+/// Deletes deliveries that were finished so many days ago, with their attempts.
+async fn forget_deliveries(pool: &PgPool, now: Timestamp, days: u32) -> sqlx::Result<()> {
+    let before = now.to_chrono() - TimeDelta::days(days.into());
+    loop {
+        let gone = sqlx::query!(
+            "DELETE FROM deliveries d
+             USING (SELECT ledger_id, delivery_id FROM deliveries
+                    WHERE finished_at < $1
+                    ORDER BY finished_at
+                    LIMIT $2
+                    FOR UPDATE SKIP LOCKED) x
+             WHERE d.ledger_id = x.ledger_id AND d.delivery_id = x.delivery_id",
+            before,
+            BATCH,
+        )
+        .execute(pool)
+        .await?
+        .rows_affected();
+        if i64::try_from(gone).unwrap_or(0) < BATCH {
+            return Ok(());
+        }
+    }
+}

@@ -6,7 +6,7 @@ use vinzy_events::access::Scope;
 use vinzy_events::stream::event_types;
 
 /// What is kept from those who may read the business but not who has keys: the streams, with the scopes that show them.
-pub const HIDDEN: (&[&str], &[Scope]) = (&["api_key"], &[Scope::Admin, Scope::Audit]);
+pub const HIDDEN: (&[&str], &[Scope]) = (&["api_key", "endpoint"], &[Scope::Admin, Scope::Audit]);
 
 /// Which events to show.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn what_is_hidden_is_left_out_and_told_when_asked_for() {
         let filter = Filter::parse(Some("*"), false).unwrap();
-        assert_eq!(filter.hidden_streams, ["api_key"]);
+        assert_eq!(filter.hidden_streams, ["api_key", "endpoint"]);
         assert_eq!(Filter::parse(Some("api_key.*"), false), Err(FilterError::Hidden));
         let rest = Filter::parse(Some("api_key.*,usage.recorded"), false).unwrap();
         assert_eq!(rest.event_types, ["usage.recorded"]);

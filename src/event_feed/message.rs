@@ -10,8 +10,8 @@ use vinzy_projections::StoredEvent;
 const LEFT_OUT: [&str; 1] = ["key_digest"];
 
 /// An event as a webhook's body has it: its payload and the ids of its stream as flat members.
-pub fn event_of(stored: &StoredEvent) -> Result<Event, LeafError> {
-    Ok(event(stored.parse_leaf()?, &stored.leaf))
+pub fn event_of(leaf: &[u8]) -> Result<Event, LeafError> {
+    Ok(event(Leaf::parse(leaf)?, leaf))
 }
 
 /// An event as the feed lists it.

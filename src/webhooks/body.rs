@@ -1,16 +1,16 @@
 //! What is sent: made from the ledger's leaf each time, so that it is the same bytes at every try and no copy of it is
 //! kept. Leaves hold no personal data, and so does nothing that is sent.
 
-use data_encoding::HEXLOWER;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use vinzy_client::events::EventPlace;
 use vinzy_events::Timestamp;
-use vinzy_events::ledger::{Leaf, LeafError, StreamRef};
+use vinzy_events::ledger::LeafError;
+
+use crate::event_feed::event_of;
 
 /// What a test is called, which is no event.
 pub const TEST: &str = "webhook.test";
-/// Members of payloads that are of no use to receivers: hashes of keys.
-const LEFT_OUT: [&str; 1] = ["key_digest"];
 
 /// A body before it is written. Members in this order.
 #[derive(Debug, Serialize)]
@@ -18,39 +18,22 @@ pub struct Message {
     /// What happened.
     pub event_type: String,
     /// When it was recorded.
-    pub timestamp: Timestamp,
+    pub timestamp: String,
     /// The event's payload and the ids of what it belongs to.
     pub data: Map<String, Value>,
     /// Where it stands; nothing for a test.
-    pub ledger: Option<Place>,
-}
-
-/// An event's place in the ledger.
-#[derive(Debug, Serialize)]
-pub struct Place {
-    /// Its position: what has the greater one came later.
-    pub position: u64,
-    /// Its hash, as lower hex.
-    pub event_hash: String,
+    pub ledger: Option<EventPlace>,
 }
 
 impl Message {
     /// The message of an event.
-    pub fn of_event(leaf: &[u8], event_hash: &[u8]) -> Result<Self, LeafError> {
-        let leaf = Leaf::parse(leaf)?;
-        let mut data = ids(&leaf.stream);
-        if let Value::Object(payload) = leaf.payload {
-            data.extend(payload);
-        }
-        data.retain(|name, _| !LEFT_OUT.contains(&name.as_str()));
+    pub fn of_event(leaf: &[u8]) -> Result<Self, LeafError> {
+        let event = event_of(leaf)?;
         Ok(Self {
-            event_type: leaf.event_type,
-            timestamp: leaf.recorded_at,
-            data,
-            ledger: Some(Place {
-                position: leaf.pos,
-                event_hash: HEXLOWER.encode(event_hash),
-            }),
+            event_type: event.event_type,
+            timestamp: event.timestamp,
+            data: event.data,
+            ledger: Some(event.ledger),
         })
     }
 
@@ -59,7 +42,7 @@ impl Message {
         let message = json!("Test ping from Vinzy-Engine");
         Self {
             event_type: TEST.to_owned(),
-            timestamp: at,
+            timestamp: at.to_string(),
             data: Map::from_iter([("message".to_owned(), message)]),
             ledger: None,
         }
@@ -69,24 +52,6 @@ impl Message {
     pub fn to_bytes(&self) -> Vec<u8> {
         serde_json::to_vec(self).expect("a message has string keys")
     }
-}
-
-/// The ids of what a stream belongs to, under the names that payloads have for them.
-fn ids(stream: &StreamRef) -> Map<String, Value> {
-    let names: &[&str] = match stream.stream_type.as_str() {
-        "product" => &["product_id"],
-        "customer" => &["customer_id"],
-        "license" => &["license_id"],
-        "meter" => &["license_id", "metric"],
-        "anomaly" => &["license_id", "anomaly_id"],
-        "api_key" => &["api_key_id"],
-        _ => &[],
-    };
-    let parts = stream.id.splitn(names.len().max(1), '/');
-    let named = names.iter().zip(parts);
-    named
-        .map(|(name, id)| ((*name).to_owned(), Value::from(id)))
-        .collect()
 }
 
 #[cfg(test)]
@@ -113,24 +78,6 @@ mod tests {
                 "ab".repeat(32)
             )
         );
-    }
-
-    #[test]
-    fn ids_are_told_apart_and_metrics_may_hold_anything() {
-        let data = |stream_type, id| {
-            let leaf = leaf(stream_type, id, "x.y", "{}");
-            Value::Object(Message::of_event(&leaf, &[]).unwrap().data)
-        };
-        assert_eq!(
-            data("meter", "l-1/a/b"),
-            json!({"license_id": "l-1", "metric": "a/b"})
-        );
-        assert_eq!(
-            data("anomaly", "l-1/a-2"),
-            json!({"license_id": "l-1", "anomaly_id": "a-2"})
-        );
-        assert_eq!(data("customer", "c"), json!({"customer_id": "c"}));
-        assert_eq!(data("unheard of", "c"), json!({}));
     }
 
     #[test]

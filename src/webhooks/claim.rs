@@ -29,7 +29,7 @@ pub(super) struct Claimed {
     pub(super) timeout_seconds: u32,
     pub(super) max_retries: Option<u32>,
     /// The event's leaf and its hash; nothing for a test.
-    pub(super) event: Option<(Vec<u8>, Vec<u8>)>,
+    pub(super) leaf: Option<Vec<u8>>,
     /// What signs, the newest first.
     pub(super) secrets: Arc<[SigningSecret]>,
 }
@@ -109,7 +109,7 @@ pub(super) async fn claim(
            SELECT c.ledger_id AS "ledger_id!", c.delivery_id AS "delivery_id!", c.endpoint_id AS "endpoint_id!",
                   c.event_id AS "event_id!", c.event_type AS "event_type!", c.attempts AS "attempts!",
                   c.created_at AS "created_at!", e.url, e.timeout_seconds, e.max_retries,
-                  v.leaf AS "leaf?", v.event_hash AS "event_hash?"
+                  v.leaf AS "leaf?"
            FROM claimed c
            JOIN endpoints e ON e.ledger_id = c.ledger_id AND e.endpoint_id = c.endpoint_id
            LEFT JOIN events v ON v.ledger_id = c.ledger_id AND v.position = c.position"#,
@@ -127,9 +127,10 @@ pub(super) async fn claim(
         .iter()
         .map(|row| (row.ledger_id.clone(), row.endpoint_id))
         .collect();
-    let secrets = match recipients.is_empty() {
-        true => HashMap::new(),
-        false => signing(&mut tx, masters, now, recipients).await?,
+    let secrets = if recipients.is_empty() {
+        HashMap::new()
+    } else {
+        signing(&mut tx, masters, now, recipients).await?
     };
     tx.commit().await?;
     let claimed = rows.into_iter().map(|row| Claimed {
@@ -147,7 +148,7 @@ pub(super) async fn claim(
         url: row.url,
         timeout_seconds: number(row.timeout_seconds),
         max_retries: row.max_retries.map(number),
-        event: row.leaf.zip(row.event_hash),
+        leaf: row.leaf,
     });
     Ok(claimed.collect())
 }
@@ -188,7 +189,7 @@ async fn signing(
                 .or_default()
                 .push(secret),
             Err(_) => {
-                tracing::error!(%endpoint_id, "a signing secret does not open with this server's master keys")
+                tracing::error!(%endpoint_id, "a signing secret does not open with this server's master keys");
             }
         }
     }

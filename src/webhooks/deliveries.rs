@@ -118,7 +118,7 @@ pub enum ReadError {
 macro_rules! delivery {
     ($row:expr) => {
         Delivery {
-            message: message($row.leaf.as_deref(), $row.event_hash.as_deref(), $row.created_at)?,
+            message: message($row.leaf.as_deref(), $row.created_at)?,
             id: $row.delivery_id.into(),
             endpoint_id: $row.endpoint_id.into(),
             event_id: $row.event_id.into(),
@@ -136,11 +136,10 @@ macro_rules! delivery {
 
 fn message(
     leaf: Option<&[u8]>,
-    event_hash: Option<&[u8]>,
     created_at: chrono::DateTime<chrono::Utc>,
 ) -> Result<Message, LeafError> {
-    match leaf.zip(event_hash) {
-        Some((leaf, event_hash)) => Message::of_event(leaf, event_hash),
+    match leaf {
+        Some(leaf) => Message::of_event(leaf),
         None => Ok(Message::of_test(Timestamp::from_chrono(created_at))),
     }
 }
@@ -165,7 +164,7 @@ pub async fn list(
     let rows = sqlx::query!(
         r#"SELECT d.delivery_id, d.endpoint_id, d.event_id, d.event_type, d.status, d.attempts,
                   d.last_response_code, d.last_error, d.next_attempt_at, d.created_at, d.updated_at,
-                  v.leaf AS "leaf?", v.event_hash AS "event_hash?"
+                  v.leaf AS "leaf?"
            FROM deliveries d
            LEFT JOIN events v ON v.ledger_id = d.ledger_id AND v.position = d.position
            WHERE d.ledger_id = $1 AND d.endpoint_id = $2 AND d.delivery_id < $3
@@ -215,7 +214,7 @@ pub async fn get(pool: &PgPool, ledger_id: &str, id: DeliveryId) -> Result<Optio
     let row = sqlx::query!(
         r#"SELECT d.delivery_id, d.endpoint_id, d.event_id, d.event_type, d.status, d.attempts,
                   d.last_response_code, d.last_error, d.next_attempt_at, d.created_at, d.updated_at,
-                  v.leaf AS "leaf?", v.event_hash AS "event_hash?"
+                  v.leaf AS "leaf?"
            FROM deliveries d
            LEFT JOIN events v ON v.ledger_id = d.ledger_id AND v.position = d.position
            WHERE d.ledger_id = $1 AND d.delivery_id = $2

@@ -8,6 +8,7 @@ mod serve;
 mod setup;
 mod shell;
 mod sqlx;
+mod standard_webhooks;
 mod wasm;
 
 use std::process::ExitCode;
@@ -38,6 +39,8 @@ enum Task {
     },
     /// Try every operation of the API on a running server, by its own description
     Schemathesis(schemathesis::Extent),
+    /// Install the Python library that a test of webhooks needs, and show the interpreter that has it
+    StandardWebhooks,
     #[command(flatten)]
     Generated(Generated),
 }
@@ -61,6 +64,9 @@ fn main() -> ExitCode {
         Task::Wasm => wasm::check(),
         Task::Fuzz { minutes } => fuzz::run(minutes),
         Task::Schemathesis(extent) => schemathesis::run(&extent),
+        Task::StandardWebhooks => standard_webhooks::python().map(|python| {
+            println!("{}={}", standard_webhooks::VARIABLE, python.display());
+        }),
         Task::Generated(Generated::Sqlx { check }) => sqlx::run(check),
         Task::Generated(Generated::Openapi) => checks::write_openapi(),
     };

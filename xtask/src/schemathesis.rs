@@ -83,15 +83,7 @@ fn program() -> Result<PathBuf> {
         return Ok(program);
     }
     println!("    installing schemathesis {VERSION}, once");
-    let venv = || {
-        let mut venv = Command::new("python3");
-        venv.args(["-m", "venv", "--clear"]).arg(&own);
-        venv
-    };
-    if !succeeds(&mut venv()) {
-        setup::install(&["python3-venv"])?;
-        run_program(&mut venv())?;
-    }
+    setup::venv(&own)?;
     let mut pip = Command::new(own.join("bin/pip"));
     pip.args(["install", "--quiet", "--disable-pip-version-check"]);
     run_program(pip.arg(format!("schemathesis=={VERSION}")))?;

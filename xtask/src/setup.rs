@@ -81,6 +81,20 @@ pub(crate) fn cargo_tool(name: &str, version: &str) -> Result<std::path::PathBuf
     Ok(program)
 }
 
+/// Makes an empty Python environment.
+pub(crate) fn venv(directory: &Path) -> Result<()> {
+    let venv = || {
+        let mut venv = Command::new("python3");
+        venv.args(["-m", "venv", "--clear"]).arg(directory);
+        venv
+    };
+    if !succeeds(&mut venv()) {
+        install(&["python3-venv"])?;
+        run(&mut venv())?;
+    }
+    Ok(())
+}
+
 fn can_install() -> bool {
     output(Command::new("id").arg("-u")).is_some_and(|id| id == "0")
         && succeeds(Command::new("apt-get").arg("--version"))

@@ -56,6 +56,8 @@ impl Message {
 
 #[cfg(test)]
 mod tests {
+    use vinzy_events::ledger::event_hash;
+
     use super::*;
 
     fn leaf(stream_type: &str, id: &str, event_type: &str, payload: &str) -> Vec<u8> {
@@ -69,13 +71,13 @@ mod tests {
     #[test]
     fn a_message_has_the_payload_and_the_ids_of_its_stream() {
         let payload = r#"{"key_digest":"00","product_code":"PRD","tier":"x"}"#;
-        let message =
-            Message::of_event(&leaf("license", "l-1", "license.created", payload), &[0xab; 32]).unwrap();
+        let leaf = leaf("license", "l-1", "license.created", payload);
+        let message = Message::of_event(&leaf).unwrap();
         assert_eq!(
             String::from_utf8(message.to_bytes()).unwrap(),
             format!(
                 r#"{{"event_type":"license.created","timestamp":"2026-03-01T12:00:00.000000Z","data":{{"license_id":"l-1","product_code":"PRD","tier":"x"}},"ledger":{{"position":7,"event_hash":"{}"}}}}"#,
-                "ab".repeat(32)
+                event_hash(&leaf)
             )
         );
     }

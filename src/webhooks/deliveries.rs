@@ -134,10 +134,7 @@ macro_rules! delivery {
     };
 }
 
-fn message(
-    leaf: Option<&[u8]>,
-    created_at: chrono::DateTime<chrono::Utc>,
-) -> Result<Message, LeafError> {
+fn message(leaf: Option<&[u8]>, created_at: chrono::DateTime<chrono::Utc>) -> Result<Message, LeafError> {
     match leaf {
         Some(leaf) => Message::of_event(leaf),
         None => Ok(Message::of_test(Timestamp::from_chrono(created_at))),

@@ -90,8 +90,8 @@ fn prepare(
     let target = connector
         .check_url(&claimed.url)
         .map_err(|error| format!("the URL {error}"))?;
-    let message = match &claimed.event {
-        Some((leaf, hash)) => Message::of_event(leaf, hash).map_err(|_| "the event cannot be read")?,
+    let message = match &claimed.leaf {
+        Some(leaf) => Message::of_event(leaf).map_err(|_| "the event cannot be read")?,
         None if claimed.event_type == TEST => Message::of_test(claimed.created_at),
         None => return Err("the event is missing".to_owned()),
     };

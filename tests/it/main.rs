@@ -35,4 +35,6 @@ mod tiles;
 mod usage;
 mod validation;
 mod webhooks;
+mod webhooks_crash;
 mod webhooks_delivery;
+mod webhooks_standard;

@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::shell::{cargo, root, run, step};
-use crate::{conformance, schemathesis, setup, sqlx, wasm};
+use crate::{conformance, schemathesis, setup, sqlx, standard_webhooks, wasm};
 
 const CARGO_DENY: &str = "0.20.2";
 const CARGO_MACHETE: &str = "0.9.2";
@@ -31,7 +31,10 @@ pub(crate) fn run_all() -> Result<()> {
         run(&mut cargo(["build", "--quiet", "--workspace", "--all-targets"]))
     })?;
     step("statements described", || sqlx::run(true))?;
-    step("tests", || run(&mut cargo(["test", "--workspace"])))?;
+    step("tests", || {
+        let python = standard_webhooks::python()?;
+        run(cargo(["test", "--workspace"]).env(standard_webhooks::VARIABLE, python))
+    })?;
     step("the ledger before tools that nobody here wrote", conformance::run)?;
     step("documentation", || {
         let doc = [

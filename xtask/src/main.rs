@@ -10,6 +10,7 @@ mod serve;
 mod setup;
 mod shell;
 mod sqlx;
+mod standard_webhooks;
 mod wasm;
 
 use std::process::ExitCode;
@@ -42,6 +43,8 @@ enum Task {
     Schemathesis(schemathesis::Extent),
     /// Have auditing tools that nobody here wrote check a ledger of 70,000 events, and tampered copies of it
     Conformance,
+    /// Install the Python library that a test of webhooks needs, and show the interpreter that has it
+    StandardWebhooks,
     #[command(flatten)]
     Generated(Generated),
 }
@@ -66,6 +69,9 @@ fn main() -> ExitCode {
         Task::Fuzz { minutes } => fuzz::run(minutes),
         Task::Schemathesis(extent) => schemathesis::run(&extent),
         Task::Conformance => conformance::run(),
+        Task::StandardWebhooks => standard_webhooks::python().map(|python| {
+            println!("{}={}", standard_webhooks::VARIABLE, python.display());
+        }),
         Task::Generated(Generated::Sqlx { check }) => sqlx::run(check),
         Task::Generated(Generated::Openapi) => checks::write_openapi(),
     };

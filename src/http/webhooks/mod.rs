@@ -80,7 +80,10 @@ impl Fields {
         self.optional::<EventTypes>("event_types").map(|types| types.0)
     }
 
-    #[expect(clippy::option_option, reason = "what is left out stays, null is the schedule's length")]
+    #[expect(
+        clippy::option_option,
+        reason = "what is left out stays, null is the schedule's length"
+    )]
     fn max_retries(&mut self) -> Option<Option<u32>> {
         self.nullable_number("max_retries", RETRIES)
     }

@@ -9,6 +9,7 @@ mod auditing;
 mod cli;
 mod connections;
 mod contract;
+mod contract_webhooks;
 mod crash;
 mod entitlements;
 mod erasure;

@@ -47,7 +47,7 @@ async fn an_endpoint_is_set_up_shown_changed_and_deleted() {
     assert_eq!(listed.header("x-total-count"), "1");
     assert_eq!(listed.body, json!([got]));
 
-    app.advance(Duration::from_secs(60));
+    app.advance(Duration::from_mins(1));
     let changes = json!({"status": "paused", "description": "new", "max_retries": null, "event_types": []});
     let changed = app.client.patch(&path(&made, ""), &changes).await.expect(200);
     assert_eq!(
@@ -309,7 +309,7 @@ async fn tenants_know_nothing_of_each_others_endpoints() {
     alpha.product("OTH").await;
     receiver.wait_for(2).await;
     app.operator().delete(&format!("/tenants/{id}")).await.expect(204);
-    app.advance(Duration::from_secs(60));
+    app.advance(Duration::from_mins(1));
     let own = endpoint(&app.client, &receiver.url, json!({})).await;
     app.client.post_empty(&path(&own, "/test")).await.expect(202);
     let seen = receiver.wait_for(3).await;

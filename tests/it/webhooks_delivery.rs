@@ -7,7 +7,7 @@ use vinzy_engine::config::{ServerConfig, WebhookConfig};
 
 use crate::support::client::Client;
 use crate::support::node::Node;
-use crate::support::receiver::{Receiver, Reply};
+use crate::support::receiver::{Received, Receiver, Reply};
 use crate::support::{TestApp, database::TestDatabase, eventually, server_config};
 use crate::webhooks::{endpoint, path};
 
@@ -153,7 +153,7 @@ async fn an_endpoint_gets_what_it_wants_from_its_creation_on_and_a_refused_comma
             "product.created"
         ]
     );
-    let mut types: Vec<String> = some.seen().iter().map(|seen| seen.event_type()).collect();
+    let mut types: Vec<String> = some.seen().iter().map(Received::event_type).collect();
     types.sort_unstable();
     assert_eq!(types, ["customer.created", "webhook.test"]);
     assert_eq!(all.seen().len(), 4);
@@ -206,14 +206,10 @@ async fn a_replay_of_projections_delivers_nothing() {
     }
     for projection in vinzy_projections::all() {
         let name = projection.name();
-        let emptied: String = projection
-            .tables()
-            .iter()
-            .map(|table| format!("DELETE FROM {table};"))
-            .collect();
+        let emptied = projection.tables().join("; DELETE FROM ");
         app.database
             .execute(&format!(
-                "BEGIN; {emptied}
+                "BEGIN; DELETE FROM {emptied};
                  DELETE FROM projection_checkpoints WHERE projection = '{name}'; COMMIT"
             ))
             .await;
@@ -324,7 +320,7 @@ async fn max_retries_and_retry_after_are_heeded() {
     test(&app.client, &made).await;
     let delivery = tried(&app.client, &made, 1).await;
     assert_eq!(delivery["next_retry_at"], "2026-03-01T12:02:00.000000Z");
-    app.advance(Duration::from_secs(120));
+    app.advance(Duration::from_mins(2));
     let delivery = tried(&app.client, &made, 2).await;
     assert_eq!(delivery["status"], "failed");
     app.finish().await;
@@ -348,7 +344,7 @@ async fn a_receiver_that_is_gone_is_disabled_and_hears_the_rest_when_it_is_back(
 
     receiver.answer(|_| Reply::of(204));
     app.product("PRD").await;
-    app.advance(Duration::from_secs(60));
+    app.advance(Duration::from_mins(1));
     eventually("what happens meanwhile is kept", async || {
         deliveries(&app.client, &made, "status=pending").await.len() == 2
     })
@@ -447,7 +443,7 @@ async fn deliveries_are_listed_filtered_paged_and_tried_again_by_hand() {
     let receiver = Receiver::answering(|_| Reply::of(500)).await;
     let made = endpoint(&app.client, &receiver.url, json!({"max_retries": 0})).await;
     app.product("PRD").await;
-    app.advance(Duration::from_secs(60));
+    app.advance(Duration::from_mins(1));
     app.customer("jane@example.com").await;
     eventually("both have failed", async || {
         deliveries(&app.client, &made, "status=failed").await.len() == 2
@@ -519,7 +515,7 @@ async fn history_is_sent_once_more_from_a_position_or_a_time() {
     let app = TestApp::start().await;
     let receiver = Receiver::start().await;
     app.product("OLD").await;
-    app.advance(Duration::from_secs(60));
+    app.advance(Duration::from_mins(1));
     let made = endpoint(&app.client, &receiver.url, json!({"event_types": ["product.*"]})).await;
     app.product("NEW").await;
     app.customer("jane@example.com").await;

@@ -39,9 +39,9 @@ use crate::processes::webhook_outbox::WebhookOutbox;
 use crate::secrets::Secrets;
 use crate::tenants::Tenants;
 use crate::validation::{Knowledge, Validator};
-use crate::webhooks::Webhooks;
 use crate::webhooks::connector::Connector;
 use crate::webhooks::policy::{ConnectPolicy, PolicyError};
+use crate::webhooks::{Sending, Webhooks};
 
 /// The ledger of whoever has no tenant.
 pub const DEFAULT_LEDGER: &str = "default";
@@ -128,8 +128,7 @@ struct Background {
     runner: Runner,
     flush: tokio::task::JoinHandle<()>,
     stop_flush: watch::Sender<bool>,
-    sending: tokio::task::JoinHandle<()>,
-    stop_sending: watch::Sender<bool>,
+    sending: Sending,
 }
 
 impl Deref for App {
@@ -178,6 +177,16 @@ fn opening(prefix: &str, ledger_id: &str) -> Opening {
     }
 }
 
+/// The ledgers that there are from the first start on.
+fn own_ledgers(prefix: &str) -> [Opening; 2] {
+    [DEFAULT_LEDGER, SYSTEM_LEDGER].map(|ledger_id| opening(prefix, ledger_id))
+}
+
+/// Signs leases.
+fn lease_signer(secrets: &Secrets) -> LeaseSigner {
+    LeaseSigner::new(*secrets.signing_seeds.first().expect("there is at least one seed"))
+}
+
 /// The public keys of leases.
 fn public_keys(secrets: &Secrets) -> JwkSet {
     let seeds = secrets.signing_seeds.iter();
@@ -193,6 +202,39 @@ impl Listener for Waker {
     fn committed(&self, ledger_id: &str, events: &[StoredEvent]) {
         self.0.committed(ledger_id, events);
     }
+}
+
+/// Starts every read model and every process.
+fn start_all(runner: &mut Runner, ledgers: &Arc<Ledgers>) {
+    for projection in vinzy_projections::all() {
+        runner.start(projection);
+    }
+    runner.start(Arc::new(AnomalyDetection::new(Arc::clone(ledgers))));
+    runner.start(Arc::new(WebhookOutbox::default()));
+}
+
+/// Starts what notes uses of API keys, forgets who asked long ago, and follows other nodes.
+fn followers(
+    access: &Arc<Access>,
+    limits: &Arc<Limits>,
+    feed: &Arc<Feed>,
+    vital: &PgPool,
+    stop: &watch::Sender<bool>,
+) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    let (uses, pool_of_uses, stopped) = (Arc::clone(access), vital.clone(), stop.subscribe());
+    tasks.spawn(async move { uses.uses.run(pool_of_uses, stopped).await });
+    let (sweeping, stopped) = (Arc::clone(limits), stop.subscribe());
+    tasks.spawn(async move { sweeping.run(stopped).await });
+    let (following, pool_to_follow, stopped) = (Arc::clone(feed), vital.clone(), stop.subscribe());
+    tasks.spawn(async move { following.run(pool_to_follow, stopped).await });
+    tasks
+}
+
+/// Starts what notes validations.
+fn flushing(validations: &Arc<ValidationLog>, stopped: watch::Receiver<bool>) -> tokio::task::JoinHandle<()> {
+    let log = Arc::clone(validations);
+    tokio::spawn(async move { log.run(stopped).await })
 }
 
 impl App {
@@ -215,8 +257,7 @@ impl App {
         let witness = Witness::open(data_dir).await?;
         let server_keys = ServerKeys::open_or_make(&pool, &secrets.master_keys, &entropy).await?;
         let checkpoint_keys = secrets.checkpoint_keys();
-        for ledger_id in [DEFAULT_LEDGER, SYSTEM_LEDGER] {
-            let opening = opening(&config.ledger_origin, ledger_id);
+        for opening in own_ledgers(&config.ledger_origin) {
             open(&pool, &opening, &checkpoint_keys, &clock, &entropy).await?;
         }
 
@@ -245,27 +286,15 @@ impl App {
             clock.clone(),
             entropy.clone(),
         )?);
-        for projection in vinzy_projections::all() {
-            runner.start(projection);
-        }
-        runner.start(Arc::new(AnomalyDetection::new(Arc::clone(&ledgers))));
-        runner.start(Arc::new(WebhookOutbox::default()));
+        start_all(&mut runner, &ledgers);
         let validations = Arc::new(ValidationLog::new(config.validation_audit, Arc::clone(&ledgers)));
 
         let trees = TreeReader::new(pool.clone(), runner.follower());
         let signer = Arc::new(Signer::new(pool.clone(), checkpoint_keys, witness, trees));
-        let (stop, stopped) = watch::channel(false);
-        let (stop_flush, flush_stopped) = watch::channel(false);
-        let mut tasks = JoinSet::new();
-        let following = Arc::clone(&feed);
-        let pool_to_follow = vital.clone();
+        let (stop, stop_flush) = (watch::channel(false).0, watch::channel(false).0);
         let access = Arc::new(Access::new(secrets, vital.clone()));
-        let (uses, pool_of_uses) = (Arc::clone(&access), vital.clone());
-        let uses_stopped = stop.subscribe();
-        tasks.spawn(async move { uses.uses.run(pool_of_uses, uses_stopped).await });
-        let (sweeping, sweep_stopped) = (Arc::clone(&limits), stop.subscribe());
-        tasks.spawn(async move { sweeping.run(sweep_stopped).await });
-        tasks.spawn(async move { following.run(pool_to_follow, stopped).await });
+        let mut tasks = followers(&access, &limits, &feed, &vital, &stop);
+        let flush = flushing(&validations, stop_flush.subscribe());
         let means = publisher::Means {
             pool: pool.clone(),
             signer: Arc::clone(&signer),
@@ -276,10 +305,8 @@ impl App {
         let interval = Some(config.checkpoint_interval).filter(|seconds| *seconds > 0);
         let interval = interval.map(|seconds| Duration::from_secs(seconds.into()));
         tasks.spawn(publisher.run(means, interval, stop.subscribe()));
-        let log = Arc::clone(&validations);
-        let flush = tokio::spawn(async move { log.run(flush_stopped).await });
 
-        let webhooks = Arc::new(Webhooks {
+        let (webhooks, sending) = Webhooks::start(Webhooks {
             pool: pool.clone(),
             vital: vital.clone(),
             masters: secrets.master_keys.clone(),
@@ -293,11 +320,6 @@ impl App {
             metrics: metrics.webhooks.clone(),
             wake: Notify::new(),
         });
-        let (stop_sending, sending_stopped) = watch::channel(false);
-        let sending = tokio::spawn(Arc::clone(&webhooks).run(sending_stopped));
-
-        let lease_signer =
-            LeaseSigner::new(*secrets.signing_seeds.first().expect("there is at least one seed"));
         let parts = Parts {
             validator: Validator::new(
                 Knowledge {
@@ -305,7 +327,7 @@ impl App {
                     tenants: Arc::clone(&tenants),
                     feed,
                 },
-                lease_signer,
+                lease_signer(secrets),
                 secrets.key_ring.clone(),
                 Arc::clone(&limits),
                 config,
@@ -340,7 +362,6 @@ impl App {
                 flush,
                 stop_flush,
                 sending,
-                stop_sending,
             })),
             pool,
             vital,
@@ -400,13 +421,7 @@ impl App {
             );
         }
         // Before the ledgers: an endpoint may have to be disabled.
-        background.stop_sending.send_replace(true);
-        if let Err(error) = background.sending.await {
-            tracing::error!(
-                error = &error as &dyn std::error::Error,
-                "webhooks did not end in order"
-            );
-        }
+        background.sending.stop().await;
         self.ledgers.close().await;
         background.stop.send_replace(true);
         while background.tasks.join_next().await.is_some() {}

@@ -94,7 +94,7 @@ pub struct SecretConfig {
     pub environment: String,
 
     /// Master keys of at least 32 characters, separated by commas, that wrap the keys which the database keeps:
-    /// of personal data and of hashes. The first wraps, all open
+    /// of personal data, of webhooks' secrets and of hashes. The first wraps, all open
     #[arg(long, env = "VINZY_SECRET_KEY", value_name = "TEXT", hide_env_values = true)]
     pub secret_key: Option<Secret>,
 

@@ -127,11 +127,7 @@ pub(super) async fn claim(
         .iter()
         .map(|row| (row.ledger_id.clone(), row.endpoint_id))
         .collect();
-    let secrets = if recipients.is_empty() {
-        HashMap::new()
-    } else {
-        signing(&mut tx, masters, now, recipients).await?
-    };
+    let secrets = signing(&mut tx, masters, now, recipients).await?;
     tx.commit().await?;
     let claimed = rows.into_iter().map(|row| Claimed {
         secrets: secrets
@@ -160,6 +156,9 @@ async fn signing(
     now: Timestamp,
     mut recipients: Vec<Recipient>,
 ) -> sqlx::Result<HashMap<Recipient, Arc<[SigningSecret]>>> {
+    if recipients.is_empty() {
+        return Ok(HashMap::new());
+    }
     recipients.sort_unstable();
     recipients.dedup();
     let (ledgers, endpoints): (Vec<String>, Vec<Uuid>) = recipients.into_iter().unzip();
@@ -188,9 +187,11 @@ async fn signing(
                 .entry((row.ledger_id, row.endpoint_id))
                 .or_default()
                 .push(secret),
-            Err(_) => {
-                tracing::error!(%endpoint_id, "a signing secret does not open with this server's master keys");
-            }
+            Err(error) => tracing::error!(
+                %endpoint_id,
+                error = &error as &dyn std::error::Error,
+                "a signing secret does not open with this server's master keys"
+            ),
         }
     }
     let shared = opened.into_iter();

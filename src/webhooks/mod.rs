@@ -21,4 +21,4 @@ mod sweep;
 pub mod target;
 pub mod worker;
 
-pub use worker::Webhooks;
+pub use worker::{Sending, Webhooks};

@@ -9,7 +9,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use sqlx::PgPool;
 use tokio::sync::{Notify, watch};
-use tokio::task::{Id, JoinError, JoinSet};
+use tokio::task::{Id, JoinError, JoinHandle, JoinSet};
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 use vinzy_events::ledger::Actor;
@@ -125,9 +125,35 @@ impl UnderWay {
     }
 }
 
+/// The loop of a node, which runs until it is stopped.
+pub struct Sending {
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Sending {
+    /// Ends it. What is under way then gets some seconds; the rest is given back.
+    pub async fn stop(self) {
+        self.stop.send_replace(true);
+        if let Err(error) = self.task.await {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "webhooks did not end in order"
+            );
+        }
+    }
+}
+
 impl Webhooks {
-    /// Works until `stopped`. What is under way then gets some seconds; the rest is given back.
-    pub async fn run(self: Arc<Self>, mut stopped: watch::Receiver<bool>) {
+    /// Starts to send.
+    pub fn start(self) -> (Arc<Self>, Sending) {
+        let webhooks = Arc::new(self);
+        let (stop, stopped) = watch::channel(false);
+        let task = tokio::spawn(Arc::clone(&webhooks).run(stopped));
+        (webhooks, Sending { stop, task })
+    }
+
+    async fn run(self: Arc<Self>, mut stopped: watch::Receiver<bool>) {
         let worker_id = Uuid::from_bytes(self.entropy.bytes());
         let (end, ended) = watch::channel(false);
         let mut beside = JoinSet::new();

@@ -39,7 +39,7 @@ fn operations() -> Vec<Operation> {
             });
         }
     }
-    assert!(operations.len() >= 55, "{}", operations.len());
+    assert!(operations.len() >= 66, "{}", operations.len());
     operations
 }
 
@@ -64,7 +64,7 @@ fn without_request_id(mut answer: Answer) -> (u16, Value) {
 fn body() -> Value {
     json!({
         "name": "x", "resolved_by": "x", "metric": "m", "tier": "x", "reason": "x", "days": 1, "days_valid": 1,
-        "extend_days": 1, "scopes": ["read"], "slug": "x",
+        "extend_days": 1, "scopes": ["read"], "slug": "x", "from_position": 0,
     })
 }
 
@@ -83,6 +83,20 @@ async fn furnished(app: &TestApp, slug: &str) -> (Client, BTreeMap<&'static str,
         .await
         .expect(200);
     let key = client.api_key(&["read"]).await;
+    // Paused, so that nobody is called.
+    let webhook = client
+        .post("/webhooks", &json!({"url": "https://hooks.example/"}))
+        .await
+        .expect(201);
+    let webhook_path = format!("/webhooks/{}", webhook["id"].as_str().unwrap());
+    client
+        .patch(&webhook_path, &json!({"status": "paused"}))
+        .await
+        .expect(200);
+    let delivery = client
+        .post_empty(&format!("{webhook_path}/test"))
+        .await
+        .expect(202);
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let ids = BTreeMap::from([
         ("tenant_id", text(&tenant["id"])),
@@ -93,6 +107,8 @@ async fn furnished(app: &TestApp, slug: &str) -> (Client, BTreeMap<&'static str,
         ("machine_id", text(&machine["machine_id"])),
         ("anomaly_id", text(&anomalies[0]["id"])),
         ("api_key_id", text(&key["id"])),
+        ("endpoint_id", text(&webhook["id"])),
+        ("delivery_id", text(&delivery["id"])),
     ]);
     (client, ids)
 }

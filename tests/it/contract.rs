@@ -7,7 +7,7 @@ use crate::support::TestApp;
 use crate::support::client::{Answer, Client, send};
 
 /// Whether `answer` has everything that `example` has, with values of the same kind. It may have more.
-fn has_shape(example: &Value, answer: &Value, place: &str) -> Result<(), String> {
+pub(crate) fn has_shape(example: &Value, answer: &Value, place: &str) -> Result<(), String> {
     match (example, answer) {
         (Value::Object(example), Value::Object(answer)) => example.iter().try_for_each(|(name, value)| {
             let place = format!("{place}.{name}");
@@ -50,6 +50,10 @@ async fn answers_have_the_shapes_that_older_clients_know() {
 
     for exchange in &exchanges {
         let name = exchange["name"].as_str().unwrap();
+        if name.starts_with("webhook_") {
+            // They need receivers: a test of their own.
+            continue;
+        }
         match name {
             "validate_when_suspended" => drop(
                 app.client
@@ -137,7 +141,7 @@ async fn answers_have_the_shapes_that_older_clients_know() {
 }
 
 /// A recorded path with our ids in place of those that were recorded.
-fn of_ours<const N: usize>(recorded: &str, ids: [(&str, &Value); N]) -> String {
+pub(crate) fn of_ours<const N: usize>(recorded: &str, ids: [(&str, &Value); N]) -> String {
     ids.into_iter().fold(recorded.to_owned(), |path, (theirs, ours)| {
         path.replace(theirs, ours.as_str().unwrap_or_default())
     })
@@ -173,7 +177,7 @@ fn blank_own_data(value: &mut Value) {
     }
 }
 
-async fn ask(client: &Client, method: &str, path: &str, request: &Value) -> Answer {
+pub(crate) async fn ask(client: &Client, method: &str, path: &str, request: &Value) -> Answer {
     let method: Method = method.parse().unwrap();
     let public = [
         "/validate",

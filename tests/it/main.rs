@@ -12,6 +12,7 @@ mod cli;
 mod conformance;
 mod connections;
 mod contract;
+mod contract_webhooks;
 mod crash;
 mod entitlements;
 mod erasure;

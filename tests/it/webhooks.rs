@@ -322,3 +322,37 @@ async fn tenants_know_nothing_of_each_others_endpoints() {
     assert_eq!(receiver.seen().len(), 3);
     app.finish().await;
 }
+
+/// The list in the guide, as it follows from the catalogue of events.
+#[test]
+fn the_guides_table_of_event_types_is_the_catalogues() {
+    const GUIDE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/webhooks.md");
+    const BEGIN: &str = "<!-- event types -->\n";
+    const END: &str = "<!-- /event types -->";
+    let mut kinds: Vec<(&str, Vec<String>)> = vec![];
+    for event_type in vinzy_events::endpoint::subscribable() {
+        let (kind, _) = event_type.split_once('.').unwrap();
+        match kinds.iter_mut().find(|(known, _)| *known == kind) {
+            Some((_, types)) => types.push(format!("`{event_type}`")),
+            None => kinds.push((kind, vec![format!("`{event_type}`")])),
+        }
+    }
+    let rows = kinds
+        .iter()
+        .map(|(kind, types)| format!("| `{kind}.*` | {} |\n", types.join(", ")));
+    let table: String = std::iter::once("| kind | types |\n|---|---|\n".to_owned())
+        .chain(rows)
+        .collect();
+    let guide = std::fs::read_to_string(GUIDE).unwrap();
+    let begin = guide.find(BEGIN).unwrap() + BEGIN.len();
+    let end = guide.find(END).unwrap();
+    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+        let updated = [&guide[..begin], table.as_str(), &guide[end..]].concat();
+        std::fs::write(GUIDE, updated).unwrap();
+        return;
+    }
+    assert!(
+        guide[begin..end] == table,
+        "docs/webhooks.md is not up to date: run `cargo xtask openapi` and look at the difference"
+    );
+}

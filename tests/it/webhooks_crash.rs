@@ -99,7 +99,7 @@ async fn every_event_arrives_although_the_server_is_killed_and_receivers_fail() 
             .await;
     }
     let noted = "SELECT count(*) FROM deliveries WHERE status = 'success'";
-    assert_eq!(database.count(noted).await, i64::try_from(3 * EVENTS).unwrap());
+    assert_eq!(database.count(noted).await, 3 * i64::try_from(EVENTS).unwrap());
     assert_eq!(
         database
             .count("SELECT count(*) FROM events WHERE event_type = 'usage.recorded'")

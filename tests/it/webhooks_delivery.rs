@@ -7,7 +7,7 @@ use vinzy_engine::config::{ServerConfig, WebhookConfig};
 
 use crate::support::client::Client;
 use crate::support::node::Node;
-use crate::support::receiver::{Receiver, Reply};
+use crate::support::receiver::{Received, Receiver, Reply};
 use crate::support::{TestApp, database::TestDatabase, eventually, server_config};
 use crate::webhooks::{endpoint, path};
 
@@ -153,11 +153,7 @@ async fn an_endpoint_gets_what_it_wants_from_its_creation_on_and_a_refused_comma
             "product.created"
         ]
     );
-    let mut types: Vec<String> = some
-        .seen()
-        .iter()
-        .map(super::support::receiver::Received::event_type)
-        .collect();
+    let mut types: Vec<String> = some.seen().iter().map(Received::event_type).collect();
     types.sort_unstable();
     assert_eq!(types, ["customer.created", "webhook.test"]);
     assert_eq!(all.seen().len(), 4);
@@ -210,12 +206,10 @@ async fn a_replay_of_projections_delivers_nothing() {
     }
     for projection in vinzy_projections::all() {
         let name = projection.name();
-        let tables = projection.tables().iter();
-        let emptied: Vec<String> = tables.map(|table| format!("DELETE FROM {table};")).collect();
-        let emptied = emptied.concat();
+        let emptied = projection.tables().join("; DELETE FROM ");
         app.database
             .execute(&format!(
-                "BEGIN; {emptied}
+                "BEGIN; DELETE FROM {emptied};
                  DELETE FROM projection_checkpoints WHERE projection = '{name}'; COMMIT"
             ))
             .await;

@@ -148,6 +148,13 @@ impl Server {
             }
             let key = json!({"name": "key", "scopes": ["read"]});
             known.note("api_keys", &self.post("/api-keys", &key)?["id"]);
+            let webhook = self.post("/webhooks", &json!({"url": "https://hooks.invalid/"}))?;
+            known.note("endpoints", &webhook["id"]);
+            let path = format!(
+                "/webhooks/{}/test",
+                webhook["id"].as_str().context("an id is text")?
+            );
+            known.note("deliveries", &self.post(&path, &json!({}))?["id"]);
             let tenant = json!({"name": "Tenant", "slug": format!("tenant{index}")});
             let tenant = self.post_as(SUPER_ADMIN_KEY, "/tenants", &tenant)?;
             known.note("tenants", &tenant["id"]);

@@ -17,7 +17,7 @@ pub enum Scope {
     Support,
     /// Usage: record it for any license, and read it.
     Meter,
-    /// Reading everything but API keys and proofs.
+    /// Reading everything but API keys, webhooks and proofs.
     Read,
     /// The audit trail, verification and proofs.
     Audit,

@@ -80,10 +80,7 @@ impl Fields {
         self.optional::<EventTypes>("event_types").map(|types| types.0)
     }
 
-    #[expect(
-        clippy::option_option,
-        reason = "what is left out stays, null is the schedule's length"
-    )]
+    #[expect(clippy::option_option, reason = "`null` is as often as the schedule has it")]
     fn max_retries(&mut self) -> Option<Option<u32>> {
         self.nullable_number("max_retries", RETRIES)
     }

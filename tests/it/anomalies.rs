@@ -305,11 +305,17 @@ async fn a_replay_of_every_projection_and_process_finds_nothing_new() {
     }
     assert!(node.terminate().success());
     let size = database.count("SELECT size FROM ledgers").await;
+    let projections = vinzy_projections::all();
+    let tables: Vec<&str> = projections
+        .iter()
+        .flat_map(|projection| projection.tables())
+        .copied()
+        .collect();
     database
-        .execute(
-            "UPDATE projection_checkpoints SET position = 0;
-             TRUNCATE products, customers, licenses, machines, usage_totals, usage_buckets, anomalies",
-        )
+        .execute(&format!(
+            "UPDATE projection_checkpoints SET position = 0; TRUNCATE {}",
+            tables.join(", ")
+        ))
         .await;
     let app = TestApp::start_on(database, server_config()).await;
     for (path, before) in paths.iter().zip(before) {

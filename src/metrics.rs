@@ -266,7 +266,7 @@ impl Metrics {
             ),
             (
                 "webhook_deliveries_pending",
-                "Deliveries that wait or are under way, on all nodes, as of some seconds ago",
+                "Deliveries that wait (up to 100,000) or are under way, on all nodes, as of some seconds ago",
                 &self.webhooks.waiting,
             ),
             (

@@ -16,6 +16,9 @@ const INTERVAL: Duration = Duration::from_secs(5);
 /// Deliveries that go in one statement.
 const BATCH: i64 = 1_000;
 
+/// As many as this are counted: what paused endpoints have not heard can be millions.
+const COUNTED: i64 = 100_000;
+
 /// Sweeps until `stopped`.
 pub(super) async fn run(webhooks: Arc<Webhooks>, mut stopped: watch::Receiver<bool>) {
     while !*stopped.borrow() {
@@ -42,8 +45,9 @@ async fn sweep(webhooks: &Webhooks) -> sqlx::Result<()> {
     .execute(pool)
     .await?;
     let waiting = sqlx::query_scalar!(
-        r#"SELECT (SELECT count(*) FROM deliveries WHERE status = 'pending')
-                + (SELECT count(*) FROM deliveries WHERE status = 'sending') AS "count!""#
+        r#"SELECT (SELECT count(*) FROM (SELECT FROM deliveries WHERE status = 'pending' LIMIT $1) AS waiting)
+                + (SELECT count(*) FROM deliveries WHERE status = 'sending') AS "count!""#,
+        COUNTED,
     )
     .fetch_one(pool)
     .await?;

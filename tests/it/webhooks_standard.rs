@@ -24,7 +24,7 @@ fn python() -> PathBuf {
         .flatten();
     installed
         .map(|entry| entry.path())
-        .filter(|path| path.to_string_lossy().contains("standardwebhooks-"))
+        .filter(|path| path.to_string_lossy().contains("standardwebhooks"))
         .map(|path| path.join("bin/python"))
         .find(|python| python.exists())
         .expect(

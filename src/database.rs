@@ -34,11 +34,20 @@ pub fn companion(pool: &PgPool, size: u32) -> PgPool {
         .connect_lazy_with(pool.connect_options().as_ref().clone())
 }
 
+/// How often, and after which pause, a pool is closed again.
+const CLOSINGS: u32 = 200;
+const BETWEEN_CLOSINGS: Duration = Duration::from_millis(10);
+
 /// Ends all connections.
 ///
 /// A pool closes what is idle, then waits for the rest, and leaves open what comes back to it last; so it is closed
-/// twice.
+/// until it holds nothing, for two seconds at most.
 pub async fn disconnect(pool: &PgPool) {
-    pool.close().await;
-    pool.close().await;
+    for _ in 0..CLOSINGS {
+        pool.close().await;
+        if pool.size() == 0 {
+            return;
+        }
+        tokio::time::sleep(BETWEEN_CLOSINGS).await;
+    }
 }

@@ -28,7 +28,7 @@ pub(super) struct Claimed {
     pub(super) url: String,
     pub(super) timeout_seconds: u32,
     pub(super) max_retries: Option<u32>,
-    /// The event's leaf and its hash; nothing for a test.
+    /// The event's leaf; nothing for a test.
     pub(super) leaf: Option<Vec<u8>>,
     /// What signs, the newest first.
     pub(super) secrets: Arc<[SigningSecret]>,

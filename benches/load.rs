@@ -59,6 +59,7 @@ enum Part {
     Meter,
     Activate,
     Tenants,
+    Webhooks,
 }
 
 fn main() {
@@ -113,6 +114,10 @@ async fn run(options: &Options) {
     if wanted(Part::Tenants) {
         bench.tenants().await;
         bench.server.catch_up().await;
+    }
+    // The last one: it leaves more deliveries behind than anybody would wait for.
+    if wanted(Part::Webhooks) {
+        bench.webhooks().await;
     }
     bench.table.print();
     bench.table.write();
@@ -325,6 +330,31 @@ impl Bench {
         let requests = Requests::Turns(vec![calm.issuing]);
         self.beside_commits("POST /licenses, a tenant's key", 128, requests, None, None)
             .await;
+    }
+
+    /// Records without endpoints, beside a thousand that want other events, and beside a thousand that want each of
+    /// them and cannot be reached.
+    async fn webhooks(&mut self) {
+        let license = self.server.issue_unlimited().await;
+        self.issued += 1;
+        let recording = || Requests::Turns(vec![use_of(&license.key, "calls", None)]);
+        let connections = self.connections(64);
+        let none = drive(&self.server.address, recording(), connections, self.span).await;
+        self.table
+            .push(Row::plain("POST /usage/record, no endpoints", connections, &none));
+        let mut done = none.done();
+        for (path, wanted) in [
+            ("the same, 1,000 endpoints for others", "license.created"),
+            ("the same, 1,000 more for each record", "usage.recorded"),
+        ] {
+            self.server.catch_up().await;
+            self.server.thousand_endpoints(wanted).await;
+            let measured = drive(&self.server.address, recording(), connections, self.span).await;
+            self.table
+                .push(Row::costing(path, &measured, ("no endpoints", &none), 1.2));
+            done += measured.done();
+        }
+        self.expect_total(&license, "calls", done).await;
     }
 
     /// Everything that was acknowledged is counted, once.

@@ -164,6 +164,18 @@ impl Server {
         }
     }
 
+    /// A thousand webhook endpoints, which nobody can reach, for one type of events.
+    pub(crate) async fn thousand_endpoints(&self, event_type: &str) {
+        for batch in 0..20 {
+            let creating = (0..50).map(|number| {
+                let url = format!("https://hooks.invalid/{event_type}/{batch}/{number}");
+                let body = json!({"url": url, "event_types": [event_type]});
+                async move { self.post("/webhooks", &body).await }
+            });
+            futures::future::join_all(creating).await;
+        }
+    }
+
     /// The body, and `X-Total-Count`.
     pub(crate) async fn get(&self, path: &str) -> (Value, u64) {
         let answer = self.once(&request("GET", path, Some(&self.key), None)).await;

@@ -56,3 +56,29 @@ pub struct ResolveAnomaly {
     #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 255))]
     pub resolved_by: Option<String>,
 }
+
+/// An anomaly among the values around it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AnomalyContext {
+    /// The anomaly.
+    pub anomaly: Anomaly,
+    /// The values of its meter in their order: the baseline (up to 30), the observed one, and up to 10 after it.
+    pub values: Vec<AnomalyValue>,
+}
+
+/// A recorded value beside an anomaly.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AnomalyValue {
+    /// `baseline`, `observed` or `after`.
+    pub role: String,
+    /// How much was recorded.
+    #[cfg_attr(feature = "openapi", schema(value_type = f64))]
+    pub value: Amount,
+    /// When.
+    #[cfg_attr(feature = "openapi", schema(format = "date-time"))]
+    pub recorded_at: String,
+    /// Where it stands in the ledger.
+    pub position: u64,
+}

@@ -3,6 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::Object;
+use crate::events::EventStream;
+
 /// One event of a license's history.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -116,4 +119,44 @@ pub struct Receipt {
 impl Receipt {
     /// What `version` says.
     pub const VERSION: &str = "vinzy-receipt/1";
+}
+
+/// An event of a ledger, whatever it belongs to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct LedgerEvent {
+    /// Where it stands in the ledger, from 0.
+    pub position: u64,
+    /// Its id.
+    pub event_id: String,
+    /// What happened, e.g. `license.created`.
+    pub event_type: String,
+    /// Its stream and its number there.
+    pub stream: EventStream,
+    /// Who did it.
+    pub actor: String,
+    /// What the API key that did it was called then; `null` for others.
+    pub actor_name: Option<String>,
+    /// When it was recorded.
+    #[cfg_attr(feature = "openapi", schema(format = "date-time"))]
+    pub recorded_at: String,
+    /// Its payload as it stands in the ledger.
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
+    pub data: Object,
+    /// Hash of the event before it, lower hex; `null` before the first.
+    pub prev_hash: Option<String>,
+    /// SHA-256 of 0x00 and the event's bytes, lower hex.
+    pub event_hash: String,
+}
+
+/// Events of a ledger, newest first.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct LedgerEventPage {
+    /// The events.
+    pub events: Vec<LedgerEvent>,
+    /// How many events the ledger has, whether they match or not.
+    pub size: u64,
+    /// `before` of the next page; `null` when there is nothing older.
+    pub next_before: Option<u64>,
 }

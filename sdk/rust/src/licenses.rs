@@ -1,6 +1,7 @@
 //! Licenses.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Number, Value};
 
 use crate::{Object, present};
 
@@ -174,4 +175,46 @@ pub struct RenewLicense {
     )]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = "date-time"))]
     pub expires_at: Option<Option<String>>,
+}
+
+/// Where each entitlement of a license comes from, and how much of it was used.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct LicenseEntitlements {
+    /// Whose features they start from: `license` when it has its own, else `product`.
+    pub base: String,
+    /// Every entitlement, by name.
+    pub entitlements: Vec<ExplainedEntitlement>,
+}
+
+/// An entitlement with where it comes from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ExplainedEntitlement {
+    /// Its name.
+    pub feature: String,
+    /// What the base says: `true`, `false` or an object; `null` if nothing.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Value>))]
+    pub base_value: Option<Value>,
+    /// What the license overrides, likewise.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Value>))]
+    pub override_value: Option<Value>,
+    /// Whether it is on.
+    pub enabled: bool,
+    /// How much of it; `null` is unlimited.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<f64>))]
+    pub limit: Option<Number>,
+    /// How much of it was used in the current period, or in all.
+    #[cfg_attr(feature = "openapi", schema(value_type = f64))]
+    pub used: Number,
+    /// How much is left; `null` is unlimited.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<f64>))]
+    pub remaining: Option<Number>,
+    /// What the limit is for: `day`, `week`, `month` or `year`; `null` is for ever.
+    pub period: Option<String>,
+    /// When the period ends.
+    #[cfg_attr(feature = "openapi", schema(format = "date-time"))]
+    pub period_ends_at: Option<String>,
+    /// Whether more than the limit may be recorded.
+    pub overage_allowed: bool,
 }

@@ -1,7 +1,7 @@
 //! Every operation of the API that an admin needs, as a [`Call`]. What an operation does, and who may ask for it,
 //! is told in the API's own description.
 
-#![expect(
+#![allow(
     clippy::wildcard_imports,
     reason = "the modules below are about the types above"
 )]

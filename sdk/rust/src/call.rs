@@ -4,6 +4,7 @@
 
 use std::fmt::Display;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -19,7 +20,6 @@ pub struct Call<T> {
     pub path: String,
     /// The body.
     pub body: Option<Value>,
-    has_query: bool,
     read: fn(&Answer) -> Result<T, serde_json::Error>,
 }
 
@@ -126,7 +126,6 @@ impl<T> Call<T> {
             method,
             path,
             body: None,
-            has_query: false,
             read,
         }
     }
@@ -141,8 +140,8 @@ impl<T> Call<T> {
     pub fn query(mut self, name: &str, value: Option<impl Display>) -> Self {
         let value = value.map(|value| value.to_string()).unwrap_or_default();
         if !value.is_empty() {
-            self.path.push(if self.has_query { '&' } else { '?' });
-            self.has_query = true;
+            // In the path itself a question mark is encoded.
+            self.path.push(if self.path.contains('?') { '&' } else { '?' });
             self.path.push_str(name);
             self.path.push('=');
             self.path.push_str(&encoded(&value));
@@ -170,27 +169,20 @@ impl<T> Call<T> {
     }
 }
 
-/// A part of a path, percent-encoded.
+/// All but the unreserved characters of RFC 3986, 2.3.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// A part of a path, or the value of a parameter, percent-encoded.
 pub fn encoded(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
+    utf8_percent_encode(text, RESERVED).to_string()
 }
 
 fn json<T: DeserializeOwned>(answer: &Answer) -> Result<T, serde_json::Error> {
-    // What has no content is as good as `null`.
-    let body: &[u8] = if answer.body.is_empty() {
-        b"null"
-    } else {
-        &answer.body
-    };
-    serde_json::from_slice(body)
+    serde_json::from_slice(&answer.body)
 }
 
 fn page<T: DeserializeOwned>(answer: &Answer) -> Result<Page<T>, serde_json::Error> {
@@ -202,13 +194,13 @@ fn page<T: DeserializeOwned>(answer: &Answer) -> Result<Page<T>, serde_json::Err
     })
 }
 
-/// The cursor of `rel="next"` in a `Link` header.
+/// The cursor of `rel="next"` in a `Link` header, decoded: [`Call::query`] encodes it again.
 fn next(link: &str) -> Option<String> {
     let next = link.split(", <").find(|part| part.ends_with("rel=\"next\""))?;
     let (_, query) = next.split_once('?')?;
     let (query, _) = query.split_once('>')?;
-    let after = query.split('&').find_map(|pair| pair.strip_prefix("after="))?;
-    Some(after.to_owned())
+    let (_, after) = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "after")?;
+    Some(after.into_owned())
 }
 
 fn problem(answer: &Answer) -> Problem {
@@ -256,6 +248,20 @@ mod tests {
             (page.rows, page.total, page.next.as_deref()),
             (vec![1, 2], 3, Some("17"))
         );
+    }
+
+    #[test]
+    fn a_cursor_goes_back_as_it_came() {
+        // Metrics are cursors, too; the server encodes a space as `+`.
+        let link = "</usage/1?after=tokens+in%2Fout%26%C3%A4>; rel=\"next\"";
+        let after = next(link).expect("there is one");
+        assert_eq!(after, "tokens in/out&ä");
+        let part = Part {
+            page_size: None,
+            after: Some(after),
+        };
+        let call = Call::<Page<Value>>::list("/usage/1").part(&part);
+        assert_eq!(call.path, "/usage/1?after=tokens%20in%2Fout%26%C3%A4");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Wire types of the Vinzy-Engine API: what requests and responses look like as JSON.
 //!
+//! [`calls`] has its operations as values, which any HTTP client can send.
+//!
 //! Times are RFC 3339 text in UTC with `Z`, ids are UUID text. With the feature `openapi` every type
 //! describes itself in the `OpenAPI` document.
 

@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
+pub use vinzy_client::service::FieldError;
 
 /// What went wrong, as the client sees it. The request id is added on the way out.
 #[derive(Debug, Clone)]
@@ -16,15 +17,6 @@ pub struct Problem {
     errors: Vec<FieldError>,
     more: Map<String, Value>,
     retry_after: Option<u32>,
-}
-
-/// Something wrong with one field of a request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct FieldError {
-    /// Where: the field's name, with dots into objects.
-    pub field: String,
-    /// What is wrong with it.
-    pub message: String,
 }
 
 /// A problem as it is written (RFC 9457).

@@ -65,6 +65,7 @@ pub struct Problem {
 
 /// Something wrong with one field of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct FieldError {
     /// Where: the field's name, with dots into objects.
     pub field: String,

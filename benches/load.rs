@@ -18,7 +18,7 @@ use clap::Parser;
 use serde_json::json;
 
 use client::{Connection, Measured, Requests, drive, pace};
-use server::{Issued, Server, activation, thousand_uses_of, use_of, validation};
+use server::{Issued, Server, activation, thousand, thousand_uses_of, use_of, validation};
 use table::{Demand, Row, Table};
 
 /// Load benchmark: the server, and the floors it stands on.
@@ -275,6 +275,7 @@ impl Bench {
         let after = drive(&self.server.address, single(), 1, self.span).await;
         self.table.push(Row::costing(
             &format!("POST /usage/record, after {filled}"),
+            1,
             &after,
             ("a new meter", &first),
             1.2,
@@ -319,6 +320,7 @@ impl Bench {
         self.table.push(Row::plain("a tenant at 100/s", 4, &calm_alone));
         self.table.push(Row::costing(
             "the same beside a flood of 2,000/s",
+            4,
             &calm_beside,
             ("without", &calm_alone),
             2.0,
@@ -350,8 +352,13 @@ impl Bench {
             self.server.catch_up().await;
             self.server.thousand_endpoints(wanted).await;
             let measured = drive(&self.server.address, recording(), connections, self.span).await;
-            self.table
-                .push(Row::costing(path, &measured, ("no endpoints", &none), 1.2));
+            self.table.push(Row::costing(
+                path,
+                connections,
+                &measured,
+                ("no endpoints", &none),
+                1.2,
+            ));
             done += measured.done();
         }
         self.expect_total(&license, "calls", done).await;
@@ -384,13 +391,8 @@ async fn prepare(server: &Server) -> Vec<String> {
         )
         .await;
     server.remember_customer(customer["id"].as_str().expect("a customer has an id"));
-    let mut keys = Vec::with_capacity(1000);
-    for _ in 0..20 {
-        let issuing = (0..50).map(|_| server.issue_unlimited());
-        let issued = futures::future::join_all(issuing).await;
-        keys.extend(issued.into_iter().map(|license| license.key));
-    }
-    keys
+    let issued = thousand(|_| server.issue_unlimited()).await;
+    issued.into_iter().map(|license| license.key).collect()
 }
 
 /// Whatever the speed: the ledger verifies, and nothing acknowledged is missing.

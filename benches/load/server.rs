@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use futures::StreamExt;
 use serde_json::{Value, json};
 
 use super::client::{Connection, request};
@@ -166,14 +167,12 @@ impl Server {
 
     /// A thousand webhook endpoints, which nobody can reach, for one type of events.
     pub(crate) async fn thousand_endpoints(&self, event_type: &str) {
-        for batch in 0..20 {
-            let creating = (0..50).map(|number| {
-                let url = format!("https://hooks.invalid/{event_type}/{batch}/{number}");
-                let body = json!({"url": url, "event_types": [event_type]});
-                async move { self.post("/webhooks", &body).await }
-            });
-            futures::future::join_all(creating).await;
-        }
+        thousand(|number| async move {
+            let url = format!("https://hooks.invalid/{event_type}/{number}");
+            let body = json!({"url": url, "event_types": [event_type]});
+            self.post("/webhooks", &body).await
+        })
+        .await;
     }
 
     /// The body, and `X-Total-Count`.
@@ -227,6 +226,15 @@ impl Drop for Own {
         let _ = Command::new("kill").arg(self.child.id().to_string()).status();
         let _ = self.child.wait();
     }
+}
+
+/// Asks for something a thousand times, fifty at once.
+pub(crate) async fn thousand<F: Future>(ask: impl Fn(u32) -> F) -> Vec<F::Output> {
+    futures::stream::iter(0..1000)
+        .map(ask)
+        .buffered(50)
+        .collect()
+        .await
 }
 
 /// A request that records a use of 1, with an idempotency key if one is given.

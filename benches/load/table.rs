@@ -88,9 +88,15 @@ impl Row {
         }
     }
 
-    /// A row that may cost at most so many times what another costs: by the median, one request at a time.
+    /// A row that may cost at most so many times what another costs: by the median, over as many connections.
     #[expect(clippy::cast_precision_loss, reason = "a ratio is shown with few digits")]
-    pub(crate) fn costing(path: &str, figures: &Figures, before: (&str, &Figures), limit: f64) -> Self {
+    pub(crate) fn costing(
+        path: &str,
+        connections: usize,
+        figures: &Figures,
+        before: (&str, &Figures),
+        limit: f64,
+    ) -> Self {
         let (name, before) = before;
         let median = |figures: &Figures| figures.latencies.value_at_quantile(0.5) as f64;
         let cost = median(figures) / median(before);
@@ -98,7 +104,7 @@ impl Row {
             of_floor: Some(cost),
             demanded: Some(format!("median ≤ {limit} × {name}")),
             holds: Some(cost <= limit && figures.errors == 0),
-            ..Self::plain(path, 1, figures)
+            ..Self::plain(path, connections, figures)
         }
     }
 }

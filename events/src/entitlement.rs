@@ -191,6 +191,15 @@ pub fn limit_period(
     fields.period()
 }
 
+/// Whether more than a feature's limit may be recorded.
+pub fn overage_allowed(base: &Map<String, Value>, overrides: &Map<String, Value>, feature: &str) -> bool {
+    let fields = Fields {
+        base: base.get(feature),
+        overrides: overrides.get(feature),
+    };
+    fields.overage_allowed()
+}
+
 /// The fields of one feature or agent: those of its override go first.
 struct Fields<'a> {
     base: Option<&'a Value>,
@@ -207,13 +216,17 @@ impl<'a> Fields<'a> {
         self.get("period").and_then(Value::as_str).and_then(Period::parse)
     }
 
+    fn overage_allowed(&self) -> bool {
+        self.get("overage").and_then(Value::as_str) == Some("allow")
+    }
+
     fn usage_limit(&self, name: &str) -> Option<UsageLimit> {
         let Value::Number(amount) = self.get(name)? else {
             return None;
         };
         Some(UsageLimit {
             amount: Decimal::from_number(amount),
-            overage: self.get("overage").and_then(Value::as_str) == Some("allow"),
+            overage: self.overage_allowed(),
             period: self.period(),
         })
     }
@@ -422,6 +435,8 @@ mod tests {
             Some(Period::Day)
         );
         assert_eq!(limit_period(object(&base), object(&overrides), "free"), None);
+        assert!(overage_allowed(object(&base), object(&overrides), "calls"));
+        assert!(!overage_allowed(object(&base), object(&overrides), "own"));
     }
 
     #[test]

@@ -103,6 +103,21 @@ pub fn event_types() -> impl Iterator<Item = &'static str> {
         .filter(move |name| !of_tenants.contains(name))
 }
 
+/// The types of all streams that there can be.
+pub const fn stream_types() -> [&'static str; 9] {
+    [
+        LEDGER_STREAM,
+        crate::product::Product::TYPE,
+        crate::customer::Customer::TYPE,
+        crate::license::License::TYPE,
+        crate::meter::Meter::TYPE,
+        crate::anomaly::Anomaly::TYPE,
+        crate::api_key::ApiKey::TYPE,
+        crate::endpoint::Endpoint::TYPE,
+        crate::tenant::Tenant::TYPE,
+    ]
+}
+
 /// The license that a stream belongs to: the stream's own id for a license, the part before the first `/`
 /// for streams kept per license.
 pub fn license_id_of(stream_type: &str, stream_id: &str) -> Option<LicenseId> {

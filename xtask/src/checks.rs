@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::shell::{cargo, root, run, step};
-use crate::{conformance, schemathesis, setup, sqlx, standard_webhooks, wasm};
+use crate::{browser, conformance, dashboard, schemathesis, setup, sqlx, standard_webhooks, wasm};
 
 const CARGO_DENY: &str = "0.20.2";
 const CARGO_MACHETE: &str = "0.9.2";
@@ -81,6 +81,18 @@ fn deny() -> Result<()> {
         return Ok(());
     }
     run(&mut check(&["advisories"]))
+}
+
+/// Runs the tests in a browser on the dashboard that is there, or on a quick build.
+pub(crate) fn in_browser(words: &[String]) -> Result<()> {
+    setup::postgres()?;
+    let axe = browser::set_up()?;
+    if !root().join("frontend/dist/index.html").exists() {
+        dashboard::build(dashboard::Build::Quick)?;
+    }
+    run(cargo(["test", "--test", "e2e", "--"])
+        .args(words)
+        .env(browser::AXE, axe))
 }
 
 /// Writes the `OpenAPI` document: its test does when it is told to.

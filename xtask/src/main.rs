@@ -1,7 +1,9 @@
 //! `cargo xtask …`: everything that a person would otherwise have to set up or remember.
 
+mod browser;
 mod checks;
 mod conformance;
+mod dashboard;
 mod database;
 mod fuzz;
 mod python;
@@ -31,6 +33,17 @@ enum Task {
     Test,
     /// The same as `test`
     Check,
+    /// Build the dashboard that the server embeds
+    Dashboard {
+        /// Within seconds, and large: for whoever works on it
+        #[arg(long)]
+        quick: bool,
+    },
+    /// Run the tests in a browser, those whose names hold one of the words if there are any
+    Browser {
+        /// Parts of names
+        words: Vec<String>,
+    },
     /// Check that the domain crate builds for the browser
     Wasm,
     /// Attack the parsers at length: what `test` does for seconds
@@ -65,6 +78,9 @@ fn main() -> ExitCode {
     let done = match Task::parse() {
         Task::Serve { arguments } => serve::run(&arguments),
         Task::Test | Task::Check => checks::run_all(),
+        Task::Dashboard { quick: true } => dashboard::build(dashboard::Build::Quick),
+        Task::Dashboard { quick: false } => dashboard::build(dashboard::Build::Small),
+        Task::Browser { words } => checks::in_browser(&words),
         Task::Wasm => wasm::check(),
         Task::Fuzz { minutes } => fuzz::run(minutes),
         Task::Schemathesis(extent) => schemathesis::run(&extent),

@@ -5,13 +5,17 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
-use crate::setup;
 use crate::shell::{cargo, root, target};
+use crate::{dashboard, setup};
 
 /// Sets up, builds, and becomes the server.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     setup::postgres()?;
-    println!("Building the server; the first time takes some minutes.");
+    println!("Building the dashboard and the server; the first time takes some minutes.");
+    // The API works without it, and the page says how to build it.
+    if let Err(error) = dashboard::build(dashboard::Build::Small) {
+        println!("    no dashboard: {error:#}");
+    }
     crate::shell::run(&mut cargo(["build", "--quiet", "--bin", "vinzy"]))?;
     let mut server = Command::new(target().join("debug/vinzy"));
     // Replaces this process, so that signals reach the server itself.

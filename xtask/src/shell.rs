@@ -65,12 +65,12 @@ pub(crate) fn output(command: &mut Command) -> Option<String> {
 }
 
 /// Runs a step under a heading and says how long it took.
-pub(crate) fn step(name: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
+pub(crate) fn step<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     println!("\n==> {name}");
     let started = Instant::now();
-    work().with_context(|| format!("step `{name}`"))?;
+    let done = work().with_context(|| format!("step `{name}`"))?;
     println!("    {name}: {:.1} s", started.elapsed().as_secs_f32());
-    Ok(())
+    Ok(done)
 }
 
 fn shown(command: &Command) -> String {

@@ -1,7 +1,10 @@
-//! The domain crate must build for the browser.
+//! The toolchain that compiles for the browser.
+//!
+//! Rustup's when it has the target or can get it, else Debian's and a standard library built from its sources.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 use anyhow::{Context, Result};
 
@@ -10,29 +13,47 @@ use crate::shell::{cargo, output, root, run, succeeds, target};
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
-/// Checks `vinzy-events` for wasm32: with rustup's toolchain when it has the target or can get it, else
-/// with Debian's and a standard library built from its sources.
+/// Checks that the domain crate builds for the browser.
 pub(crate) fn check() -> Result<()> {
-    if has_target() || fetch_target() {
-        return run(&mut cargo(["check", "-p", "vinzy-events", "--target", TARGET]));
-    }
-    println!("    rustup cannot get {TARGET}: using Debian's compiler");
+    run(&mut command("check", &["-p", "vinzy-events"])?)
+}
+
+/// Where [`command`] leaves what it builds with a profile.
+pub(crate) fn built(profile: &str) -> PathBuf {
+    let directory = if profile == "dev" { "debug" } else { profile };
+    directory_of_target().join(TARGET).join(directory)
+}
+
+/// Cargo for the browser: a subcommand and its arguments.
+pub(crate) fn command(subcommand: &str, arguments: &[&str]) -> Result<Command> {
+    static RUSTUP: OnceLock<bool> = OnceLock::new();
+    let mut command = if *RUSTUP.get_or_init(|| has_target() || fetch_target()) {
+        cargo([subcommand])
+    } else {
+        debian(subcommand)?
+    };
+    command
+        .args(arguments)
+        .args(["--target", TARGET])
+        .arg("--target-dir")
+        .arg(directory_of_target());
+    Ok(command)
+}
+
+/// Its own: builds for the browser and for the machine do not wait for each other's lock.
+fn directory_of_target() -> PathBuf {
+    target().join("web")
+}
+
+fn debian(subcommand: &str) -> Result<Command> {
     let (rustc, debian_cargo) = (Path::new("/usr/bin/rustc"), Path::new("/usr/bin/cargo"));
     if !(rustc.exists() && debian_cargo.exists() && Path::new("/usr/lib/rustlib/src").exists()) {
+        println!("    rustup cannot get {TARGET}: installing Debian's compiler");
         setup::install(&["rustc-web", "cargo-web", "rust-web-src"])?;
     }
     let mut command = Command::new(debian_cargo);
     command
-        .args([
-            "check",
-            "-Zbuild-std=std,panic_abort",
-            "-p",
-            "vinzy-events",
-            "--target",
-            TARGET,
-        ])
-        .arg("--target-dir")
-        .arg(target().join("web"))
+        .args([subcommand, "-Zbuild-std=std,panic_abort"])
         .current_dir(root())
         .env("RUSTC", rustc)
         // Building the standard library is unstable; this lets a stable compiler do it.
@@ -47,7 +68,7 @@ pub(crate) fn check() -> Result<()> {
     ] {
         command.env_remove(variable);
     }
-    run(&mut command)
+    Ok(command)
 }
 
 fn has_target() -> bool {

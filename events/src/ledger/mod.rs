@@ -23,7 +23,8 @@ pub use rotation::{KeyError, KeyRotation};
 pub use tile::{InvalidTilePath, TileKind, TilePath};
 pub use tile_data::{HashTiles, InvalidTile, entries, join_entries, split_entries, split_hashes};
 pub use verifier::{
-    ChainVerifier, EventCatalog, Examined, Finding, Head, Problem, StoredColumns, VerifiedEvent,
+    ChainVerifier, EventCatalog, Examined, Finding, Head, InvalidState, Problem, StoredColumns,
+    VerifiedEvent, VerifierState,
 };
 
 #[cfg(test)]

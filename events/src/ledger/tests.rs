@@ -370,3 +370,37 @@ fn a_receipt_proves_its_event_and_no_other() {
         ));
     }
 }
+
+#[test]
+fn a_verifier_goes_on_from_what_was_kept_of_another() {
+    let leaves = Vectors::load().leaves();
+    let whole = walk(&leaves).unwrap();
+    for kept in 0..=leaves.len() {
+        let state = walk(&leaves[..kept]).unwrap().state();
+        let text = serde_json::to_string(&state).unwrap();
+        let mut verifier = ChainVerifier::resume(serde_json::from_str(&text).unwrap(), any_type).unwrap();
+        for leaf in &leaves[kept..] {
+            verifier.push(leaf).unwrap();
+        }
+        assert_eq!(verifier.state(), whole.state(), "from {kept}");
+    }
+    // It knows the numbers of streams: the last event once more does not pass.
+    let mut verifier = ChainVerifier::resume(whole.state(), any_type).unwrap();
+    assert!(verifier.push(&leaves[leaves.len() - 1]).is_err());
+}
+
+#[test]
+fn a_state_that_makes_no_sense_is_refused() {
+    let state = walk(&Vectors::load().leaves()).unwrap().state();
+    for (field, value) in [
+        ("frontier", serde_json::json!("00")),
+        ("frontier", serde_json::json!("zz")),
+        ("size", serde_json::json!(6_000_001)),
+        ("keys", serde_json::json!(["no key"])),
+    ] {
+        let mut changed = serde_json::to_value(&state).unwrap();
+        changed[field] = value;
+        let changed = serde_json::from_value(changed).unwrap();
+        assert!(ChainVerifier::resume(changed, any_type).is_err(), "{field}");
+    }
+}

@@ -6,6 +6,10 @@ use super::{Frontier, Hash, KeyError, KeyRotation, Leaf, LeafError, VerifierKey,
 use crate::stream::{LEDGER_KEY_ROTATED, LEDGER_OPENED};
 use crate::{EventId, LicenseId, Timestamp};
 
+mod state;
+
+pub use state::{InvalidState, VerifierState};
+
 /// Says whether an event type is known in a version.
 pub type EventCatalog = fn(event_type: &str, type_ver: u32) -> bool;
 

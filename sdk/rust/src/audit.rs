@@ -157,6 +157,6 @@ pub struct LedgerEventPage {
     pub events: Vec<LedgerEvent>,
     /// How many events the ledger has, whether they match or not.
     pub size: u64,
-    /// `before` of the next page; `null` when there is nothing older.
+    /// `before` of the next page, also when this one has few events or none; `null` when there is nothing older.
     pub next_before: Option<u64>,
 }

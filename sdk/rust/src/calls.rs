@@ -122,7 +122,8 @@ pub mod customers {
     /// Which customers to list; what is empty does not filter.
     #[derive(Debug, Clone, Default, PartialEq, Eq)]
     pub struct Filter {
-        /// In name, address or company; or an id.
+        /// In name, address or company; or an id, or how one begins. Nobody counts what is found: [`Page::total`] is that
+        /// of the page, which may be empty and have a [`Page::next`].
         pub q: Option<String>,
         /// These and no others.
         pub ids: Vec<String>,

@@ -65,7 +65,7 @@ pub struct DayOfActivity {
 pub struct MetricUsage {
     /// Of what.
     pub metric: String,
-    /// How much in these days.
+    /// How much in these days; as in every point, at most 1.7976931348623157e308.
     #[cfg_attr(feature = "openapi", schema(value_type = f64))]
     pub total_value: Amount,
     /// How often it was recorded in these days.
@@ -86,7 +86,7 @@ pub struct AnomalyCounts {
     pub critical: u64,
 }
 
-/// How webhooks do.
+/// How webhooks do. Of deliveries at most 100,000 of a kind are counted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct WebhookHealth {
@@ -102,7 +102,7 @@ pub struct WebhookHealth {
     pub failed: u64,
     /// Deliveries that arrived in the last 24 hours.
     pub delivered: u64,
-    /// Since when the oldest of those that wait does; `null` if none does.
+    /// When the oldest event was recorded whose delivery waits; `null` if none does.
     #[cfg_attr(feature = "openapi", schema(format = "date-time"))]
     pub oldest_pending_at: Option<String>,
 }
@@ -117,7 +117,7 @@ pub struct LedgerHead {
     pub size: u64,
     /// How many of them the newest signed checkpoint covers; `null` before the first.
     pub checkpoint_size: Option<u64>,
-    /// When that one was signed.
+    /// When that one was signed; `null` also if it is from a server that did not note it.
     #[cfg_attr(feature = "openapi", schema(format = "date-time"))]
     pub checkpoint_at: Option<String>,
 }

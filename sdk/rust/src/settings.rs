@@ -21,7 +21,8 @@ pub struct Setting {
     pub name: String,
     /// What it is for.
     pub description: String,
-    /// Its value; `null` for secrets, and for what is not set.
+    /// Its value: a number, `true` or `false`, text, or an array of text; `null` for secrets, and for what is not
+    /// set. Passwords and queries within URLs are left out.
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Value>))]
     pub value: Option<Value>,
     /// Whether it is a secret, whose value is never shown.

@@ -1,0 +1,61 @@
+//! Verifies a ledger in the browser, beside the page: nothing of what the server says of itself is believed.
+//!
+//! The checks are those of `vinzy_events::ledger`, the same that `vinzy audit verify` makes. This crate reads tiles,
+//! several at a time, and says how far it is.
+
+pub mod message;
+mod proof;
+mod run;
+mod source;
+mod walk;
+
+use js_sys::Function;
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+
+use message::{Broken, Failure, Job, Kind, Said};
+
+/// Why a verification ends early.
+#[derive(Debug)]
+pub enum Stop {
+    /// Something is wrong with the ledger.
+    Broken(Broken),
+    /// It cannot be found out.
+    Failed(Failure),
+}
+
+impl Stop {
+    fn broken(kind: Kind, position: Option<u64>, problem: String) -> Self {
+        Self::Broken(Broken {
+            kind,
+            position,
+            problem,
+            good: 0,
+            note: None,
+        })
+    }
+}
+
+/// Verifies the ledger that a [`Job`] in JSON names. `say` is called with each [`Said`] in JSON; the last one is the
+/// outcome.
+#[wasm_bindgen]
+pub async fn verify(job: String, say: Function) {
+    console_error_panic_hook::set_once();
+    let speak = move |said: &Said| {
+        let text = serde_json::to_string(said).unwrap_or_default();
+        // Nobody listens any more: then nothing is to be said.
+        let _ = say.call1(&JsValue::NULL, &text.into());
+    };
+    let outcome = match serde_json::from_str::<Job>(&job) {
+        Ok(job) => run::run(job, speak.clone()).await,
+        Err(error) => Err(Stop::Failed(Failure {
+            detail: format!("The page and its verifier do not belong together: {error}. Reload the page."),
+            ..Failure::default()
+        })),
+    };
+    speak(&match outcome {
+        Ok(proven) => Said::Proven(proven),
+        Err(Stop::Broken(broken)) => Said::Broken(broken),
+        Err(Stop::Failed(failure)) => Said::Failed(failure),
+    });
+}

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::PgPool;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinSet;
 use vinzy_events::key::KeyRing;
 use vinzy_events::lease::{JwkSet, LeaseSigner};
@@ -37,6 +37,7 @@ use crate::personal_data::store::PersonalDataStore;
 use crate::processes::anomaly_detection::AnomalyDetection;
 use crate::processes::webhook_outbox::WebhookOutbox;
 use crate::secrets::Secrets;
+use crate::settings::Settings;
 use crate::tenants::Tenants;
 use crate::validation::{Knowledge, Validator};
 use crate::webhooks::connector::Connector;
@@ -49,6 +50,9 @@ pub const DEFAULT_LEDGER: &str = "default";
 pub const SYSTEM_LEDGER: &str = "system";
 /// How long a query waits for its read model.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Reads for exports at a time: the rest of the connections is for those who do something else.
+const EXPORTS: usize = 2;
 
 /// Connections for what must not wait.
 const VITAL_CONNECTIONS: u32 = 4;
@@ -100,6 +104,8 @@ pub struct Parts {
     pub access: Arc<Access>,
     /// The ledgers' events for integrators.
     pub event_feed: Arc<EventFeed>,
+    /// Turns of those who read for an export.
+    pub exports: Semaphore,
     /// The tenants with their settings.
     pub tenants: Arc<Tenants>,
     /// How much may be asked.
@@ -118,6 +124,8 @@ pub struct Parts {
     pub ledger_origin: String,
     /// Path before all routes.
     pub api_prefix: String,
+    /// What the program was told, for whoever runs it.
+    pub settings: Settings,
     projections: Follower,
     background: std::sync::Mutex<Option<Background>>,
 }
@@ -239,7 +247,7 @@ fn flushing(validations: &Arc<ValidationLog>, stopped: watch::Receiver<bool>) ->
 
 impl App {
     /// Brings the schema up to date, opens the default ledger and starts what runs in the background. The last
-    /// checkpoints are kept below `data_dir`.
+    /// checkpoints are kept below `data_dir`. What is shown of `settings` is all that is done with them.
     #[expect(
         clippy::too_many_lines,
         reason = "everything is put together here, and nowhere else"
@@ -249,6 +257,7 @@ impl App {
         config: &ServerConfig,
         secrets: &Secrets,
         data_dir: &Path,
+        settings: Settings,
         clock: Clock,
         entropy: Entropy,
     ) -> Result<Self, StartError> {
@@ -290,7 +299,8 @@ impl App {
         let validations = Arc::new(ValidationLog::new(config.validation_audit, Arc::clone(&ledgers)));
 
         let trees = TreeReader::new(pool.clone(), runner.follower());
-        let signer = Arc::new(Signer::new(pool.clone(), checkpoint_keys, witness, trees));
+        let signer = Signer::new(pool.clone(), checkpoint_keys, witness, trees, clock.clone());
+        let signer = Arc::new(signer);
         let (stop, stop_flush) = (watch::channel(false).0, watch::channel(false).0);
         let access = Arc::new(Access::new(secrets, vital.clone()));
         let mut tasks = followers(&access, &limits, &feed, &vital, &stop);
@@ -345,6 +355,7 @@ impl App {
             standings: Standings::default(),
             access,
             event_feed,
+            exports: Semaphore::new(EXPORTS),
             tenants,
             limits,
             access_config: config.access.clone(),
@@ -354,6 +365,7 @@ impl App {
             system_ledger: SYSTEM_LEDGER.into(),
             ledger_origin: config.ledger_origin.clone(),
             api_prefix: config.api_prefix.clone(),
+            settings,
             projections: runner.follower(),
             background: std::sync::Mutex::new(Some(Background {
                 stop,

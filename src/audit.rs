@@ -15,6 +15,7 @@ use crate::commands::CommandError;
 use crate::ledger::witness::Witness;
 use crate::ledger::{named_key, verify};
 
+pub use crate::ledger::checkpoint::Standing;
 pub use crate::ledger::head::HeadError;
 pub use crate::ledger::signer::SignError;
 pub use crate::ledger::verify::{Damage, LicenseReport, Report, VerifyError};

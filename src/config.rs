@@ -1,5 +1,6 @@
 //! Settings: flags before environment before `vinzy.toml` before defaults, under the same names.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fmt;
 use std::net::IpAddr;
@@ -473,11 +474,11 @@ pub enum FileError {
     },
 }
 
-/// Makes the file's values the defaults of `command` and all its subcommands.
+/// Makes the file's values the defaults of `command` and all its subcommands, and says which settings the file holds.
 ///
 /// The file is `named`, or `vinzy.toml` in the working directory if there is one. Environment variables
 /// that are set but empty count as unset, so they are taken from the command too.
-pub fn with_file(command: Command, named: Option<&Path>) -> Result<Command, FileError> {
+pub fn with_file(command: Command, named: Option<&Path>) -> Result<(Command, BTreeSet<String>), FileError> {
     let path = named.unwrap_or(Path::new(DEFAULT_FILE));
     let values = if named.is_some() || path.exists() {
         read(path)?
@@ -491,7 +492,7 @@ pub fn with_file(command: Command, named: Option<&Path>) -> Result<Command, File
             path: path.to_owned(),
             key,
         }),
-        None => Ok(command),
+        None => Ok((command, values.into_iter().map(|(key, _)| key).collect())),
     }
 }
 
@@ -629,7 +630,7 @@ mod tests {
         let path = directory.path().join("vinzy.toml");
         std::fs::write(&path, file).unwrap();
         let command = <Cli as clap::CommandFactory>::command();
-        let command = with_file(command, Some(&path)).map_err(|error| error.to_string())?;
+        let (command, _) = with_file(command, Some(&path)).map_err(|error| error.to_string())?;
         let arguments = ["vinzy"].iter().chain(arguments);
         let matches = command
             .try_get_matches_from(arguments)

@@ -261,7 +261,7 @@ impl Metrics {
             ),
             (
                 "event_readers",
-                "Requests that read events or wait for them",
+                "Requests that read events or wait for them, or export",
                 &self.event_readers,
             ),
             (

@@ -535,7 +535,8 @@ fn agent(agent: AgentEntitlement) -> wire::Agent {
     }
 }
 
-fn entitlement(entitlement: Entitlement) -> wire::Entitlement {
+/// An entitlement as answers tell it.
+pub fn entitlement(entitlement: Entitlement) -> wire::Entitlement {
     wire::Entitlement {
         enabled: entitlement.is_enabled(),
         feature: entitlement.feature,

@@ -203,6 +203,41 @@ pub async fn list(
     Ok(Page::of(rows, &page, unsigned(total), |row| row.created_position))
 }
 
+/// What is true of an anomaly.
+pub async fn get(
+    pool: &PgPool,
+    ledger_id: &str,
+    anomaly_id: AnomalyId,
+) -> sqlx::Result<Option<AnomalyState>> {
+    let row = sqlx::query!(
+        r#"SELECT anomaly_id, license_id, anomaly_type, severity, metric,
+                  observed_value::text AS "observed_value!", baseline_mean::text AS "baseline_mean!",
+                  baseline_stddev::text AS "baseline_stddev!", z_score::text AS "z_score!",
+                  usage_event_id, detected_at, resolved_by, resolved_at
+           FROM anomalies WHERE ledger_id = $1 AND anomaly_id = $2"#,
+        ledger_id,
+        anomaly_id.as_uuid(),
+    )
+    .fetch_optional(pool)
+    .await?;
+    row.map(|row| Ok(anomaly_state!(row))).transpose()
+}
+
+/// How many anomalies of each severity nobody has dealt with; a severity of which there is none is left out.
+pub async fn count_open(pool: &PgPool, ledger_id: &str) -> sqlx::Result<Vec<(Severity, u64)>> {
+    let rows = sqlx::query!(
+        r#"SELECT severity, count(*) AS "count!" FROM anomalies
+           WHERE ledger_id = $1 AND resolved_at IS NULL
+           GROUP BY severity"#,
+        ledger_id,
+    )
+    .fetch_all(pool)
+    .await?;
+    rows.into_iter()
+        .map(|row| Ok((severity(&row.severity)?, unsigned(row.count))))
+        .collect()
+}
+
 /// The license of an anomaly.
 pub async fn license_of(
     pool: &PgPool,

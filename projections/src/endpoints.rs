@@ -201,6 +201,19 @@ pub async fn list(pool: &PgPool, ledger_id: &str, page: PageRequest) -> sqlx::Re
     Ok(Page::of(rows, &page, unsigned(total), |row| row.created_position))
 }
 
+/// How many endpoints have which status; a status that none has is left out.
+pub async fn count(pool: &PgPool, ledger_id: &str) -> sqlx::Result<Vec<(EndpointStatus, u64)>> {
+    let rows = sqlx::query!(
+        r#"SELECT status, count(*) AS "count!" FROM endpoints WHERE ledger_id = $1 GROUP BY status"#,
+        ledger_id,
+    )
+    .fetch_all(pool)
+    .await?;
+    rows.into_iter()
+        .map(|row| Ok((named(EndpointStatus::parse, &row.status)?, unsigned(row.count))))
+        .collect()
+}
+
 fn number(value: i64) -> u32 {
     u32::try_from(value).unwrap_or(0)
 }

@@ -114,6 +114,10 @@ macro_rules! stored_event {
     };
 }
 
+mod backwards;
+
+pub use backwards::{Look, Looked, newest, newest_of_stream};
+
 /// Events of a span in order of position.
 pub async fn read(conn: &mut PgConnection, span: Span<'_>) -> sqlx::Result<Vec<StoredEvent>> {
     let stream_types: Vec<String> = span.stream_types.iter().map(|&name| name.to_owned()).collect();
@@ -284,6 +288,34 @@ pub async fn event_of_stream(
     .fetch_optional(conn)
     .await?;
     Ok(row.map(|row| stored_event!(row)))
+}
+
+/// An event among those of its stream: up to `before` events before it, itself, and up to `after` events after it, in
+/// their order. Nothing if there is no event with that id.
+pub async fn events_around(
+    conn: &mut PgConnection,
+    ledger_id: &str,
+    event_id: EventId,
+    before: u32,
+    after: u32,
+) -> sqlx::Result<Vec<StoredEvent>> {
+    let rows = sqlx::query!(
+        "SELECT e.position, e.event_id, e.stream_type, e.stream_id, e.stream_seq, e.event_type, e.type_ver,
+                e.recorded_at, e.license_id, e.event_hash, e.leaf
+         FROM events c
+         JOIN events e ON e.ledger_id = c.ledger_id AND e.stream_type = c.stream_type
+                      AND e.stream_id = c.stream_id AND e.stream_seq >= c.stream_seq - $3
+                      AND e.stream_seq <= c.stream_seq + $4
+         WHERE c.ledger_id = $1 AND c.event_id = $2
+         ORDER BY e.stream_seq",
+        ledger_id,
+        event_id.as_uuid(),
+        i64::from(before),
+        i64::from(after),
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| stored_event!(row)).collect())
 }
 
 /// The event by which a customer was erased.
@@ -489,6 +521,25 @@ pub async fn position_of(
     .fetch_optional(conn)
     .await?;
     Ok(position.map(unsigned))
+}
+
+/// The event at a position.
+pub async fn event_at(
+    conn: &mut PgConnection,
+    ledger_id: &str,
+    position: u64,
+) -> sqlx::Result<Option<StoredEvent>> {
+    let row = sqlx::query!(
+        "SELECT position, event_id, stream_type, stream_id, stream_seq, event_type, type_ver, recorded_at,
+                license_id, event_hash, leaf
+         FROM events
+         WHERE ledger_id = $1 AND position = $2",
+        ledger_id,
+        signed(position),
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(|row| stored_event!(row)))
 }
 
 /// The bytes of the event at a position.

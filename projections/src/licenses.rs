@@ -2,13 +2,12 @@
 
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
-use vinzy_events::license::{License, LicenseEvent, LicenseState, LicenseStatus, Standing};
+use vinzy_events::license::{License, LicenseEvent, LicenseState, Standing};
 use vinzy_events::{CustomerId, LicenseId, Timestamp};
 
 use crate::event_log::{signed, unsigned};
 use crate::products::code;
 use crate::rows::{Recorded, RowModel, json_object, json_text};
-use crate::{Page, PageRequest};
 
 /// Name of the projection.
 pub const NAME: &str = "licenses";
@@ -22,7 +21,7 @@ pub struct LicenseRow {
     pub state: LicenseState,
     /// How many machines it is activated on.
     pub machines_used: u32,
-    /// Where it was created, which orders lists and is their cursor.
+    /// Where it was created, which orders lists.
     pub created_position: u64,
 }
 
@@ -52,6 +51,10 @@ macro_rules! license_state {
         }
     };
 }
+
+mod list;
+
+pub use list::{Cursor, Filter, Sort, list, part};
 
 impl RowModel for Licenses {
     const NAME: &'static str = NAME;
@@ -196,84 +199,6 @@ impl Columns {
     }
 }
 
-/// Which licenses to list; `None` does not filter.
-#[derive(Debug, Clone, Default)]
-pub struct Filter {
-    /// Status as of `at`.
-    pub status: Option<LicenseStatus>,
-    /// Product code.
-    pub product_code: Option<String>,
-    /// Whose.
-    pub customer_id: Option<CustomerId>,
-    /// Tier.
-    pub tier: Option<String>,
-}
-
-/// Licenses in order of creation, with statuses as of `at`.
-pub async fn list(
-    pool: &PgPool,
-    ledger_id: &str,
-    filter: &Filter,
-    at: Timestamp,
-    page: PageRequest,
-) -> sqlx::Result<Page<LicenseRow>> {
-    let status = filter.status.map(LicenseStatus::as_str);
-    let customer_id = filter.customer_id.map(CustomerId::as_uuid);
-    let rows = sqlx::query!(
-        "SELECT license_id, product_id, product_code, customer_id, standing, tier, machines_limit, expires_at,
-                features, entitlements, metadata, machines_used, created_at, created_position
-         FROM licenses
-         WHERE ledger_id = $1 AND created_position > $2
-           AND ($3::text IS NULL OR $3 = CASE WHEN standing = 'revoked' THEN 'revoked'
-                                              WHEN expires_at <= $4 THEN 'expired' ELSE standing END)
-           AND ($5::text IS NULL OR product_code = $5)
-           AND ($6::uuid IS NULL OR customer_id = $6)
-           AND ($7::text IS NULL OR tier = $7)
-         ORDER BY created_position
-         OFFSET $8 LIMIT $9",
-        ledger_id,
-        page.after(),
-        status,
-        at.to_chrono(),
-        filter.product_code,
-        customer_id,
-        filter.tier,
-        page.offset(),
-        page.limit(),
-    )
-    .fetch_all(pool)
-    .await?;
-    let total = sqlx::query_scalar!(
-        r#"SELECT count(*) AS "count!" FROM licenses
-           WHERE ledger_id = $1
-             AND ($2::text IS NULL OR $2 = CASE WHEN standing = 'revoked' THEN 'revoked'
-                                                WHEN expires_at <= $3 THEN 'expired' ELSE standing END)
-             AND ($4::text IS NULL OR product_code = $4)
-             AND ($5::uuid IS NULL OR customer_id = $5)
-             AND ($6::text IS NULL OR tier = $6)"#,
-        ledger_id,
-        status,
-        at.to_chrono(),
-        filter.product_code,
-        customer_id,
-        filter.tier,
-    )
-    .fetch_one(pool)
-    .await?;
-    let rows = rows
-        .into_iter()
-        .map(|row| {
-            Ok(LicenseRow {
-                id: row.license_id.into(),
-                machines_used: u32::try_from(row.machines_used).unwrap_or(0),
-                state: license_state!(row),
-                created_position: unsigned(row.created_position),
-            })
-        })
-        .collect::<sqlx::Result<Vec<_>>>()?;
-    Ok(Page::of(rows, &page, unsigned(total), |row| row.created_position))
-}
-
 /// The licenses of a customer that are active at `at`, in order of creation, for composition.
 pub async fn active_of_customer(
     pool: &PgPool,
@@ -299,7 +224,7 @@ pub async fn active_of_customer(
         .collect()
 }
 
-fn standing(text: &str) -> sqlx::Result<Standing> {
+pub(crate) fn standing(text: &str) -> sqlx::Result<Standing> {
     [Standing::Active, Standing::Suspended, Standing::Revoked]
         .into_iter()
         .find(|standing| standing.as_str() == text)

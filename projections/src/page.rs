@@ -1,5 +1,26 @@
 //! Paging of lists: by number, or by cursor.
 
+/// The order of a list whose cursor is where things were created.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Order {
+    /// The oldest first.
+    #[default]
+    OldestFirst,
+    /// The newest first.
+    NewestFirst,
+}
+
+impl Order {
+    /// The order with a name: `created` or `-created`.
+    pub fn parse(name: &str) -> Option<Self> {
+        match name {
+            "created" => Some(Self::OldestFirst),
+            "-created" => Some(Self::NewestFirst),
+            _ => None,
+        }
+    }
+}
+
 /// Where a page starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start<C = u64> {

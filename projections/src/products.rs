@@ -110,23 +110,31 @@ impl RowModel for Products {
     }
 }
 
-/// Products in order of creation; only the one with `code`, when that is given.
+/// Products in order of creation: only the one with `code`, and only those whose code or name holds `text`, upper and
+/// lower case being the same.
 pub async fn list(
     pool: &PgPool,
     ledger_id: &str,
     by_code: Option<&str>,
+    text: Option<&str>,
     page: PageRequest,
 ) -> sqlx::Result<Page<ProductRow>> {
+    let ids = match text {
+        Some(text) => Some(holding(pool, ledger_id, text).await?),
+        None => None,
+    };
     let rows = sqlx::query!(
         "SELECT product_id, code, name, description, default_tier, features, metadata, created_at,
                 created_position
          FROM products
          WHERE ledger_id = $1 AND created_position > $2 AND ($3::text IS NULL OR code = $3)
+           AND ($4::uuid[] IS NULL OR product_id = ANY($4))
          ORDER BY created_position
-         OFFSET $4 LIMIT $5",
+         OFFSET $5 LIMIT $6",
         ledger_id,
         page.after(),
         by_code,
+        ids.as_deref(),
         page.offset(),
         page.limit(),
     )
@@ -134,9 +142,11 @@ pub async fn list(
     .await?;
     let total = sqlx::query_scalar!(
         r#"SELECT count(*) AS "count!" FROM products
-           WHERE ledger_id = $1 AND ($2::text IS NULL OR code = $2)"#,
+           WHERE ledger_id = $1 AND ($2::text IS NULL OR code = $2)
+             AND ($3::uuid[] IS NULL OR product_id = ANY($3))"#,
         ledger_id,
         by_code,
+        ids.as_deref(),
     )
     .fetch_one(pool)
     .await?;
@@ -160,6 +170,24 @@ pub async fn list(
         })
         .collect::<sqlx::Result<Vec<_>>>()?;
     Ok(Page::of(rows, &page, unsigned(total), |row| row.created_position))
+}
+
+/// The products whose code or name holds `text`. Databases know upper and lower case of ASCII only, in some locales; and
+/// codes are so short that there are not many products.
+async fn holding(pool: &PgPool, ledger_id: &str, text: &str) -> sqlx::Result<Vec<Uuid>> {
+    let text = text.to_lowercase();
+    let rows = sqlx::query!(
+        "SELECT product_id, code, name FROM products WHERE ledger_id = $1",
+        ledger_id
+    )
+    .fetch_all(pool)
+    .await?;
+    let holds = |field: &str| field.to_lowercase().contains(&text);
+    Ok(rows
+        .iter()
+        .filter(|row| holds(&row.code) || holds(&row.name))
+        .map(|row| row.product_id)
+        .collect())
 }
 
 /// The features of products, by their ids.

@@ -286,6 +286,27 @@ pub async fn totals(
     }))
 }
 
+/// What a license has used in all of some metrics; what was never used is not there.
+pub async fn totals_by_metric(
+    pool: &PgPool,
+    ledger_id: &str,
+    license_id: LicenseId,
+    metrics: &[String],
+) -> sqlx::Result<HashMap<String, Decimal>> {
+    let rows = sqlx::query!(
+        r#"SELECT metric, total::text AS "total!" FROM usage_totals
+           WHERE ledger_id = $1 AND license_id = $2 AND metric = ANY($3)"#,
+        ledger_id,
+        license_id.as_uuid(),
+        metrics,
+    )
+    .fetch_all(pool)
+    .await?;
+    rows.into_iter()
+        .map(|row| Ok((row.metric, decimal(&row.total)?)))
+        .collect()
+}
+
 /// What a license has used of the metrics whose names begin with `prefix`.
 pub async fn totals_of(
     pool: &PgPool,

@@ -50,7 +50,7 @@ impl Principal {
 /// A key that opens something.
 #[derive(Debug, Clone)]
 pub enum Key {
-    /// The operator's: manages tenants, and nothing in them.
+    /// The operator's: manages tenants and shows what the server is set to, and opens nothing in tenants.
     SuperAdmin,
     /// The admin's: everything in the default tenant.
     Admin,

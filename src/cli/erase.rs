@@ -143,6 +143,7 @@ impl Task {
             self.keys.clone(),
             Witness::open(data_dir).await?,
             trees,
+            Clock::System,
         );
         self.check_signing(pool, &signer).await?;
         let feed = Arc::new(Feed::new(vec![]));

@@ -15,6 +15,7 @@ use crate::config::{ConnectionConfig, DatabaseConfig, LogConfig, SecretConfig, S
 use crate::http;
 use crate::http::server::Server;
 use crate::secrets::Secrets;
+use crate::settings::Settings;
 use crate::telemetry::Telemetry;
 
 #[derive(Debug, Args)]
@@ -38,20 +39,28 @@ pub(super) struct Serve {
 }
 
 impl Serve {
-    pub(super) fn run(self, data_dir_given: bool) -> Result<Answer, Box<dyn Error>> {
+    /// Runs the server. `settings` are its own, as they can be shown.
+    pub(super) fn run(self, data_dir_given: bool, settings: Settings) -> Result<Answer, Box<dyn Error>> {
         let ground = Ground::prepare(self.database.clone(), data_dir_given)?;
         let telemetry = Telemetry::start(&self.log)?;
         ground.notes.iter().for_each(|note| tracing::warn!("{note}"));
         // As the user that renewed certificates will be read as.
         let server = Server::try_new(&self.connections)?;
         let secrets = Secrets::load(&self.secrets, &ground.data_dir, &Entropy::System)?;
-        let served = runtime()?.block_on(self.serve(server, &ground, &secrets));
+        let settings = settings.with(&ground.data_dir, &secrets);
+        let served = runtime()?.block_on(self.serve(server, &ground, &secrets, settings));
         telemetry.end();
         served?;
         Ok(Answer::Yes)
     }
 
-    async fn serve(&self, server: Server, ground: &Ground, secrets: &Secrets) -> Result<(), Box<dyn Error>> {
+    async fn serve(
+        &self,
+        server: Server,
+        ground: &Ground,
+        secrets: &Secrets,
+        settings: Settings,
+    ) -> Result<(), Box<dyn Error>> {
         // Taken before the database is started: a port in use should not cost a recovery.
         let listener = self.listen()?;
         // Asked for from here on, so that a signal during the start is heard, too.
@@ -61,7 +70,7 @@ impl Serve {
             _ = &mut end => return Ok(()),
         };
         let served = self
-            .serve_on(&store, server, listener, ground, secrets, end)
+            .serve_on(&store, server, listener, ground, (secrets, settings), end)
             .await;
         let closed = store.close().await;
         served?;
@@ -76,7 +85,7 @@ impl Serve {
         server: Server,
         listener: TcpListener,
         ground: &Ground,
-        secrets: &Secrets,
+        (secrets, settings): (&Secrets, Settings),
         end: impl Future<Output = std::io::Result<()>>,
     ) -> Result<(), Box<dyn Error>> {
         let app = App::start(
@@ -84,6 +93,7 @@ impl Serve {
             &self.server,
             secrets,
             &ground.data_dir,
+            settings,
             Clock::System,
             Entropy::System,
         )
@@ -121,7 +131,10 @@ impl Serve {
         let base = format!("{scheme}://{address}{}", self.server.api_prefix);
         tracing::info!(%address, "ready");
         let mut out = std::io::stdout().lock();
-        writeln!(out, "Vinzy-Engine is ready at {base}  (API guide: {base}/docs)")?;
+        writeln!(
+            out,
+            "Vinzy-Engine is ready at {base}  (dashboard: {base}/dashboard/, API guide: {base}/docs)"
+        )?;
         let kept = ground.data_dir.join("secrets.toml");
         for (name, value) in &secrets.generated {
             writeln!(out, "{name}={}", value.expose())?;

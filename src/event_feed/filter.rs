@@ -57,6 +57,13 @@ impl Filter {
     }
 }
 
+impl Filter {
+    /// The types of events to show; empty is all.
+    pub fn event_types(&self) -> &[String] {
+        &self.event_types
+    }
+}
+
 fn matching(pattern: &str) -> Result<Vec<&'static str>, FilterError> {
     let kind = pattern.strip_suffix(".*").map(|kind| format!("{kind}."));
     let found: Vec<&str> = event_types()

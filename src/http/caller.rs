@@ -15,7 +15,7 @@ use super::cors::Served;
 use super::problem::Problem;
 use super::shell::RequestId;
 use crate::access::sessions::{self, Session};
-use crate::access::{Key, Principal, Unavailable};
+use crate::access::{Key, Principal, TenantKey, Unavailable};
 use crate::app::App;
 use crate::commands::{Context, Order, ReceiptSlot};
 use crate::directory::Located;
@@ -37,12 +37,22 @@ pub struct Caller {
     pub ledger_id: Arc<str>,
     /// Who they are, for the ledger.
     pub actor: Actor,
+    key: Key,
     request: RequestId,
     receipt: ReceiptSlot,
     idempotency: Option<(String, String)>,
 }
 
 impl Caller {
+    /// Whether they might call a route of `access`, too.
+    pub fn may(&self, access: Access) -> bool {
+        match (access.scopes(), &self.key) {
+            (Some(_), Key::Admin) => true,
+            (Some(scopes), Key::Tenant(key)) => has_one(key, scopes),
+            _ => false,
+        }
+    }
+
     /// The `Idempotency-Key` header.
     pub fn idempotency_key(&self) -> Option<String> {
         self.idempotency.as_ref().map(|(key, _)| key.clone())
@@ -86,7 +96,7 @@ impl FromRequestParts<App> for Caller {
         let ledger_id = match (access, &known.principal.key) {
             (Some(Access::SuperAdmin), Key::SuperAdmin) => Arc::clone(&app.system_ledger),
             (Some(Access::SuperAdmin), _) => {
-                return Err(forbidden("Only the super-admin key manages tenants."));
+                return Err(forbidden("Only the super-admin key may do this."));
             }
             (Some(access), key) => {
                 let scopes = access.scopes().unwrap_or_default();
@@ -98,6 +108,7 @@ impl FromRequestParts<App> for Caller {
         Ok(Self {
             ledger_id,
             actor: known.actor(),
+            key: known.principal.key,
             request: RequestId::of(parts),
             receipt: receipt_slot(parts),
             idempotency: idempotency_key(parts)?,
@@ -109,12 +120,10 @@ impl FromRequestParts<App> for Caller {
 pub(super) fn allowed(key: &Key, scopes: &[Scope], app: &App) -> Result<Arc<str>, Problem> {
     match key {
         Key::SuperAdmin => Err(forbidden(
-            "The super-admin key manages tenants only; use an API key of the tenant here.",
+            "The super-admin key opens nothing within tenants; use an API key of the tenant here.",
         )),
         Key::Admin => Ok(Arc::clone(&app.default_ledger)),
-        Key::Tenant(key) if scopes.iter().any(|scope| key.scopes.contains(scope)) => {
-            Ok(Arc::clone(&key.ledger_id))
-        }
+        Key::Tenant(key) if has_one(key, scopes) => Ok(Arc::clone(&key.ledger_id)),
         Key::Tenant(_) => {
             let names: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
             let detail = format!(
@@ -124,6 +133,10 @@ pub(super) fn allowed(key: &Key, scopes: &[Scope], app: &App) -> Result<Arc<str>
             Err(forbidden(detail).with("required_scopes", names))
         }
     }
+}
+
+fn has_one(key: &TenantKey, scopes: &[Scope]) -> bool {
+    scopes.iter().any(|scope| key.scopes.contains(scope))
 }
 
 /// Somebody with a key that we know, whatever it may do.

@@ -11,7 +11,9 @@ pub mod caller;
 pub mod client;
 pub mod composed;
 pub mod cors;
+pub mod csv;
 pub mod customers;
+pub mod dashboard;
 pub mod errors;
 pub mod events;
 pub mod gate;
@@ -19,6 +21,7 @@ pub mod ledger;
 pub mod licenses;
 pub mod machines;
 pub mod openapi;
+pub mod overview;
 pub mod problem;
 pub mod products;
 pub mod query;
@@ -27,6 +30,7 @@ pub mod server;
 pub mod service;
 pub mod session;
 pub mod shell;
+pub mod subscriber;
 pub mod tenants;
 pub mod usage;
 pub mod validate;
@@ -47,6 +51,7 @@ use crate::app::App;
 #[rustfmt::skip]
 fn api() -> Routes {
     Routes::new(openapi::described())
+        .allow(READ, routes!(overview::handle))
         .allow(READ, routes!(products::list::handle))
         .allow(READ, routes!(products::get::handle))
         .allow(ADMINISTER, routes!(products::create::handle))
@@ -61,6 +66,8 @@ fn api() -> Routes {
         .allow(READ, routes!(licenses::list::handle))
         .allow(READ, routes!(licenses::get::handle))
         .allow(READ, routes!(licenses::agents::handle))
+        .allow(READ, routes!(licenses::entitlements::handle))
+        .allow(READ, routes!(licenses::export::handle))
         .allow(ISSUE, routes!(licenses::create::handle))
         .allow(ISSUE, routes!(licenses::update::handle))
         .allow(ISSUE, routes!(licenses::renew::handle))
@@ -77,11 +84,14 @@ fn api() -> Routes {
         .allow(READ_USAGE, routes!(usage::series::handle))
         .allow(READ, routes!(anomalies::list::handle))
         .allow(READ, routes!(anomalies::of_license::handle))
+        .allow(READ, routes!(anomalies::context::handle))
         .allow(RESOLVE, routes!(anomalies::resolve::handle))
         .allow(READ_AUDIT, routes!(audit::list::handle))
         .allow(READ_AUDIT, routes!(audit::verify::handle))
         .allow_waiting(READ_AUDIT, routes!(events::list::handle))
         .allow(VERIFY, routes!(audit::ledger::handle))
+        .allow(VERIFY, routes!(audit::events::handle))
+        .allow(VERIFY, routes!(audit::event::handle))
         .allow(VERIFY, routes!(audit::prove_inclusion::handle))
         .allow(VERIFY, routes!(audit::prove_consistency::handle))
         .allow(VERIFY, routes!(audit::receipt::handle))
@@ -102,6 +112,7 @@ fn api() -> Routes {
         .allow(Access::SuperAdmin, routes!(tenants::create::handle, tenants::list::handle))
         .allow(Access::SuperAdmin, routes!(tenants::get::handle, tenants::update::handle, tenants::delete::handle))
         .allow(Access::SuperAdmin, routes!(tenants::create_key::handle))
+        .allow(Access::SuperAdmin, routes!(service::settings::handle))
         .allow(Access::LogIn, routes!(session::create::handle))
         .allow(Access::AnyKey, routes!(session::get::handle))
         .allow(Access::Open, routes!(session::delete::handle))
@@ -128,7 +139,9 @@ pub fn description() -> utoipa::openapi::OpenApi {
 pub fn router(app: &App) -> Router {
     let (router, table) = api().into_parts();
     let (router, description) = router.split_for_parts();
-    let router = router.merge(openapi::documents(openapi::with_problems(description)));
+    let router = router
+        .merge(openapi::documents(openapi::with_problems(description)))
+        .merge(dashboard::routes());
     let router = if app.api_prefix.is_empty() {
         router
     } else {

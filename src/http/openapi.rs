@@ -25,6 +25,7 @@ use crate::app::App;
         license(name = "AGPL-3.0-only", identifier = "AGPL-3.0-only"),
     ),
     tags(
+        (name = "Overview", description = "How it all stands"),
         (name = "Products", description = "What is sold"),
         (name = "Customers", description = "To whom"),
         (name = "Licenses", description = "What they may do with it"),

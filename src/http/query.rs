@@ -1,6 +1,7 @@
 //! Paths and query strings: ids, filters and paging.
 
 use std::fmt::Display;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use axum::extract::{FromRequestParts, OriginalUri, Path};
@@ -8,8 +9,10 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use uuid::Uuid;
 use vinzy_events::{
     AnomalyId, ApiKeyId, CustomerId, DeliveryId, EndpointId, LicenseId, MachineId, ProductId, TenantId,
+    Timestamp,
 };
 use vinzy_projections::{Page, PageRequest, Start};
 
@@ -19,6 +22,8 @@ use super::problem::{FieldError, Problem};
 const DEFAULT_PAGE_SIZE: u32 = 20;
 /// Rows of a page at most.
 const MAX_PAGE_SIZE: u32 = 100;
+/// Longest text to look for, in characters.
+const MAX_TEXT: usize = 255;
 
 /// What an id in a path is the id of.
 pub trait Identified: FromStr + Send {
@@ -160,6 +165,28 @@ impl Query {
         parsed
     }
 
+    /// A time.
+    pub fn time(&mut self, name: &str) -> Option<Timestamp> {
+        let must = "must be an RFC 3339 time such as 2030-01-01T00:00:00Z";
+        self.parse(name, must, |text| text.parse().ok())
+    }
+
+    /// Text to look for, without white space around it.
+    pub fn text(&mut self, name: &str) -> Option<String> {
+        let text = self
+            .get(name)
+            .map(str::trim)
+            .filter(|text| !text.is_empty())?
+            .to_owned();
+        if text.chars().count() > MAX_TEXT {
+            self.wrong(FieldError {
+                field: name.to_owned(),
+                message: format!("must have at most {MAX_TEXT} characters"),
+            });
+        }
+        Some(text)
+    }
+
     /// Notes that something else of the request is wrong.
     pub fn wrong(&mut self, error: FieldError) {
         self.errors.push(error);
@@ -237,6 +264,31 @@ impl<T> Listed<T> {
     }
 }
 
+impl<T> Listed<T> {
+    /// The same without `X-Total-Count`, for lists that nobody has counted.
+    #[must_use]
+    pub fn uncounted(mut self) -> Self {
+        self.headers.remove("x-total-count");
+        self
+    }
+}
+
+/// The ids that begin with a text: hexadecimal digits, with or without the hyphens of a UUID.
+pub fn ids_from(text: &str) -> Option<RangeInclusive<Uuid>> {
+    const HYPHENS: [usize; 4] = [8, 13, 18, 23];
+    let hyphenated = text.contains('-');
+    let fits = text.bytes().enumerate().all(|(at, byte)| match byte {
+        b'-' => HYPHENS.contains(&at),
+        _ => byte.is_ascii_hexdigit() && !(hyphenated && HYPHENS.contains(&at)),
+    });
+    let digits = text.replace('-', "");
+    if !fits || digits.is_empty() || digits.len() > 32 {
+        return None;
+    }
+    let bound = |fill: &str| Uuid::parse_str(&format!("{digits}{}", fill.repeat(32 - digits.len()))).ok();
+    Some(bound("0")?..=bound("f")?)
+}
+
 impl<T: Serialize> IntoResponse for Listed<T> {
     fn into_response(self) -> Response {
         (self.headers, axum::Json(self.rows)).into_response()
@@ -255,4 +307,59 @@ pub fn link(uri: &OriginalUri, after: Option<impl Display>, relation: &str) -> S
     let query = query.finish();
     let separator = if query.is_empty() { "" } else { "?" };
     format!("<{}{separator}{query}>; rel=\"{relation}\"", uri.path())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_known_by_how_they_begin() {
+        for (text, first, last) in [
+            (
+                "0",
+                "00000000-0000-0000-0000-000000000000",
+                "0fffffff-ffff-ffff-ffff-ffffffffffff",
+            ),
+            (
+                "0197F0a2-",
+                "0197f0a2-0000-0000-0000-000000000000",
+                "0197f0a2-ffff-ffff-ffff-ffffffffffff",
+            ),
+            (
+                "0197f0a2000",
+                "0197f0a2-0000-0000-0000-000000000000",
+                "0197f0a2-000f-ffff-ffff-ffffffffffff",
+            ),
+            (
+                "0197f0a2-0000-7000-8000-000000000001",
+                "0197f0a2-0000-7000-8000-000000000001",
+                "0197f0a2-0000-7000-8000-000000000001",
+            ),
+        ] {
+            let ids = ids_from(text).unwrap();
+            assert_eq!(
+                (ids.start().to_string().as_str(), ids.end().to_string().as_str()),
+                (first, last)
+            );
+        }
+    }
+
+    #[test]
+    fn what_no_id_begins_with_is_none() {
+        for text in [
+            "",
+            "-",
+            "0-",
+            "x",
+            "0197f0a20-",
+            "0197f0a2-00000",
+            "0197f0a2--",
+            "0197f0a2-0000-7000-8000-0000000000012",
+            "000000000000000000000000000000000",
+            "ä",
+        ] {
+            assert_eq!(ids_from(text), None, "{text}");
+        }
+    }
 }

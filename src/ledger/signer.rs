@@ -8,12 +8,13 @@ use sqlx::PgPool;
 use vinzy_events::ledger::{Checkpoint, ProofPlan, VerifierKey, verify_consistency};
 use vinzy_projections::Behind;
 
-use super::checkpoint::{self, SignedCheckpoint};
+use super::checkpoint::{self, SignedCheckpoint, Standing};
 use super::checkpoint_keys::CheckpointKeys;
 use super::head::{self, HeadError};
 use super::open::{NamedKey, named_key};
 use super::tree::{TreeError, TreeReader};
 use super::witness::{Witness, WitnessError};
+use crate::clock::Clock;
 
 /// How often to begin again when somebody else signs at the same time.
 const TRIES: u32 = 10;
@@ -82,18 +83,26 @@ pub struct Signer {
     witness: Witness,
     /// The ledgers' trees.
     pub trees: TreeReader,
+    clock: Clock,
     /// Held while a ledger's checkpoint is signed on this node.
     turns: Mutex<HashMap<Box<str>, Arc<tokio::sync::Mutex<()>>>>,
 }
 
 impl Signer {
-    /// Signs with `keys`, and keeps what was signed with `witness`, too.
-    pub fn new(pool: PgPool, keys: CheckpointKeys, witness: Witness, trees: TreeReader) -> Self {
+    /// Signs with `keys`, and keeps what was signed with `witness`, too. When, it notes by `clock`.
+    pub fn new(
+        pool: PgPool,
+        keys: CheckpointKeys,
+        witness: Witness,
+        trees: TreeReader,
+        clock: Clock,
+    ) -> Self {
         Self {
             pool,
             keys,
             witness,
             trees,
+            clock,
             turns: Mutex::default(),
         }
     }
@@ -106,6 +115,12 @@ impl Signer {
     /// The checkpoint that was signed last: as far as it goes, the ledger is published.
     pub async fn last(&self, ledger_id: &str) -> Result<Option<SignedCheckpoint>, SignError> {
         Ok(checkpoint::last(&self.pool, ledger_id).await?)
+    }
+
+    /// Where the ledger stands, and how much of it is published.
+    pub async fn standing(&self, ledger_id: &str) -> Result<Standing, SignError> {
+        let standing = checkpoint::standing(&self.pool, ledger_id).await?;
+        Ok(standing.ok_or_else(|| HeadError::Missing(ledger_id.to_owned()))?)
     }
 
     /// Signs the ledger as it is now, with the key that it names; those before it sign, too, as long as they are here.
@@ -147,7 +162,8 @@ impl Signer {
             let next = self.note(ledger_id, now).await?;
             // First outside: what was published must not be forgotten.
             self.witness.keep(ledger_id, &next.note).await?;
-            if checkpoint::publish(&self.pool, ledger_id, last.as_ref(), &next).await? {
+            let signed_at = self.clock.now();
+            if checkpoint::publish(&self.pool, ledger_id, last.as_ref(), &next, signed_at).await? {
                 return Ok(next);
             }
         }

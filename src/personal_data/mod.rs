@@ -3,6 +3,7 @@
 //!
 //! Algorithm: XChaCha20-Poly1305 with a random 24-byte nonce; ciphertext is `nonce ‖ encrypted ‖ tag`.
 
+pub mod search;
 pub mod store;
 
 use chacha20poly1305::XChaCha20Poly1305;

@@ -85,6 +85,17 @@ impl PersonalDataStore {
         self.as_of(ledger_id, customers, u64::MAX).await
     }
 
+    /// What customers are called now, without what the vendor keeps about them.
+    pub async fn names(
+        &self,
+        ledger_id: &str,
+        customers: &[CustomerId],
+    ) -> Result<HashMap<CustomerId, PersonalData>, PersonalDataError> {
+        use PersonalField::{Company, Email, Name};
+        self.opened(ledger_id, customers, u64::MAX, &[Company, Email, Name])
+            .await
+    }
+
     /// What customers were called as of event `seq` of their streams.
     pub async fn as_of(
         &self,
@@ -92,7 +103,18 @@ impl PersonalDataStore {
         customers: &[CustomerId],
         seq: u64,
     ) -> Result<HashMap<CustomerId, PersonalData>, PersonalDataError> {
+        self.opened(ledger_id, customers, seq, &PersonalField::ALL).await
+    }
+
+    async fn opened(
+        &self,
+        ledger_id: &str,
+        customers: &[CustomerId],
+        seq: u64,
+        fields: &[PersonalField],
+    ) -> Result<HashMap<CustomerId, PersonalData>, PersonalDataError> {
         let ids: Vec<Uuid> = customers.iter().map(|id| id.as_uuid()).collect();
+        let paths: Vec<String> = fields.iter().map(|field| field.path().to_owned()).collect();
         let rows = sqlx::query!(
             "SELECT DISTINCT ON (s.customer_id, s.path)
                     s.customer_id, s.path, s.event_id, s.ciphertext, s.key_id, k.wrapped_key, l.origin
@@ -100,18 +122,24 @@ impl PersonalDataStore {
              JOIN data_keys k ON k.ledger_id = s.ledger_id AND k.customer_id = s.customer_id
                              AND k.key_id = s.key_id
              JOIN ledgers l ON l.ledger_id = s.ledger_id
-             WHERE s.ledger_id = $1 AND s.customer_id = ANY($2) AND s.stream_seq <= $3
+             WHERE s.ledger_id = $1 AND s.customer_id = ANY($2) AND s.stream_seq <= $3 AND s.path = ANY($4)
              ORDER BY s.customer_id, s.path, s.stream_seq DESC",
             ledger_id,
             &ids,
             signed(seq),
+            &paths,
         )
         .fetch_all(&self.pool)
         .await?;
         let mut data: HashMap<CustomerId, PersonalData> = HashMap::new();
+        // A customer's rows follow each other, most with one key.
+        let mut last: Option<(CustomerId, DataKey)> = None;
         for row in rows {
             let customer_id = CustomerId::from(row.customer_id);
-            let key = self.unwrap(ledger_id, customer_id, &row.key_id, &row.wrapped_key)?;
+            let key = match last.take() {
+                Some((id, key)) if id == customer_id && key.id() == row.key_id => key,
+                _ => self.unwrap(ledger_id, customer_id, &row.key_id, &row.wrapped_key)?,
+            };
             let unopenable = |_: Unopenable| PersonalDataError::Unopenable(customer_id);
             let plaintext = key
                 .open(
@@ -124,6 +152,7 @@ impl PersonalDataStore {
             if let Some(field) = PersonalField::from_path(&row.path) {
                 data.entry(customer_id).or_default().set(field, &plaintext);
             }
+            last = Some((customer_id, key));
         }
         Ok(data)
     }

@@ -92,6 +92,8 @@ pub struct Secrets {
     pub super_admin_key: Secret,
     /// Secrets that were generated just now and that a person needs, by the name of their setting.
     pub generated: Vec<(&'static str, Secret)>,
+    /// The settings whose secrets the data directory keeps, because they were not given.
+    pub kept: Vec<&'static str>,
 }
 
 /// Why there are no secrets to work with.
@@ -194,7 +196,11 @@ impl Secrets {
             &or_kept(&config.signing_key, &kept.signing_key),
             [api_key, super_admin_key],
         )?;
-        Ok(Self { generated, ..secrets })
+        Ok(Self {
+            generated,
+            kept: from_file(config, &kept),
+            ..secrets
+        })
     }
 
     fn assemble(
@@ -217,6 +223,7 @@ impl Secrets {
             api_key,
             super_admin_key,
             generated: vec![],
+            kept: vec![],
         })
     }
 
@@ -249,6 +256,18 @@ fn missing(config: &SecretConfig, kept: &Kept) -> Vec<SecretKind> {
             SecretKind::Signing => config.signing_key.is_none() && kept.signing_key.is_none(),
             SecretKind::Api => config.api_key.is_none() && kept.api_key.is_none(),
             SecretKind::SuperAdmin => config.super_admin_key.is_none() && kept.super_admin_key.is_none(),
+        })
+        .collect()
+}
+
+/// The settings of the secrets that are taken from the file.
+fn from_file(config: &SecretConfig, kept: &Kept) -> Vec<&'static str> {
+    // What the file does not hold either would be missing: these are the ones that were not given.
+    let taken = missing(config, &Kept::default()).into_iter();
+    taken
+        .map(|kind| match kind {
+            SecretKind::Hmac if kept.hmac_keys.is_some() => "VINZY_HMAC_KEYS",
+            kind => kind.setting(),
         })
         .collect()
 }
@@ -378,6 +397,13 @@ mod tests {
         assert_eq!(names, ["VINZY_API_KEY", "VINZY_SUPER_ADMIN_KEY"]);
         let second = Secrets::load(&config("development"), &data_dir, &Entropy::System).unwrap();
         assert!(second.generated.is_empty());
+        assert_eq!(second.kept, SecretKind::ALL.map(SecretKind::setting));
+        let given = SecretConfig {
+            api_key: Some(good(6)),
+            ..config("development")
+        };
+        let third = Secrets::load(&given, &data_dir, &Entropy::System).unwrap();
+        assert!(third.kept.len() == 4 && !third.kept.contains(&"VINZY_API_KEY"));
         assert_eq!(second.api_key, first.api_key);
         assert_eq!(second.signing_seeds, first.signing_seeds);
         assert_eq!(
@@ -409,7 +435,8 @@ mod tests {
         ] {
             assert!(error.contains(expected), "{expected} in {error}");
         }
-        assert!(Secrets::load(&production(), directory.path(), &Entropy::System).is_ok());
+        let good = Secrets::load(&production(), directory.path(), &Entropy::System).unwrap();
+        assert!(good.kept.is_empty());
         assert_eq!(
             fs::read_dir(directory.path()).unwrap().count(),
             0,

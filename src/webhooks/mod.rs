@@ -10,6 +10,7 @@ mod claim;
 pub mod connector;
 pub mod deliveries;
 pub mod guard;
+pub mod health;
 mod lease;
 pub mod policy;
 mod record;

@@ -39,7 +39,7 @@ fn operations() -> Vec<Operation> {
             });
         }
     }
-    assert!(operations.len() >= 66, "{}", operations.len());
+    assert!(operations.len() >= 73, "{}", operations.len());
     operations
 }
 

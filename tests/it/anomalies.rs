@@ -202,6 +202,111 @@ async fn values_of_any_size_are_compared_with_the_thirty_before() {
     app.finish().await;
 }
 
+/// The values beside the newest anomaly of a metric: their roles, and the values themselves.
+async fn context(app: &TestApp, metric: &str) -> (Value, Vec<(String, f64)>) {
+    let listed = found(app, &format!("?metric={metric}")).await;
+    let path = format!("/anomalies/{}/context", listed[0]["id"].as_str().unwrap());
+    let context = app.client.get(&path).await.expect(200);
+    assert_eq!(context["anomaly"], listed[0]);
+    let values = context["values"].as_array().unwrap();
+    let shown = values
+        .iter()
+        .map(|one| {
+            (
+                one["role"].as_str().unwrap().to_owned(),
+                one["value"].as_f64().unwrap(),
+            )
+        })
+        .collect();
+    (context, shown)
+}
+
+#[tokio::test]
+async fn an_anomaly_is_shown_among_the_values_around_it() {
+    let app = TestApp::start().await;
+    let license = app.license().await;
+    let other = app
+        .license_of("PRD", &app.customer("other@example.com").await)
+        .await;
+    let of = |role: &str, value: f64| (role.to_owned(), value);
+    use_all(&app, &license, "calls", &[0.5, 1.5, 0.5]).await;
+    use_all(&app, &license, "others", &[77.0]).await;
+    use_all(&app, &other, "calls", &[88.0]).await;
+    app.advance(std::time::Duration::from_hours(1));
+    use_all(&app, &license, "calls", &[9.5]).await;
+    let (shown, values) = context(&app, "calls").await;
+    let expected = [
+        of("baseline", 0.5),
+        of("baseline", 1.5),
+        of("baseline", 0.5),
+        of("observed", 9.5),
+    ];
+    assert_eq!(values, expected);
+    assert_eq!(
+        (
+            &shown["values"][2]["recorded_at"],
+            &shown["values"][3]["recorded_at"]
+        ),
+        (
+            &json!("2026-03-01T12:00:00.000000Z"),
+            &json!("2026-03-01T13:00:00.000000Z")
+        )
+    );
+    // Each stands where its event does.
+    let receipt = format!("/ledger/receipt/{}", shown["values"][3]["position"]);
+    let receipt = app.client.get(&receipt).await.expect(200);
+    let leaf = data_encoding::BASE64.decode(receipt["leaf"].as_str().unwrap().as_bytes());
+    let leaf: Value = serde_json::from_slice(&leaf.unwrap()).unwrap();
+    assert_eq!(leaf["event_id"], shown["anomaly"]["detail"]["usage_event_id"]);
+
+    // A long history: as many before as it was compared with, and no more than ten after.
+    let mut history: Vec<f64> = (0..32).map(|n| 10.0 + f64::from(n % 2)).collect();
+    history[0] = 11.5;
+    history[1] = 9.5;
+    use_all(&app, &license, "long", &history).await;
+    use_all(&app, &license, "long", &[1000.0]).await;
+    let (_, values) = context(&app, "long").await;
+    let mut expected: Vec<_> = history[2..].iter().map(|value| of("baseline", *value)).collect();
+    expected.push(of("observed", 1000.0));
+    assert_eq!(values, expected);
+    let after: Vec<f64> = (1..=12).map(f64::from).collect();
+    use_all(&app, &license, "long", &after).await;
+    let (_, values) = context(&app, "long").await;
+    expected.extend(after[..10].iter().map(|value| of("after", *value)));
+    assert_eq!(values, expected);
+    let mean = found(&app, "?metric=long").await[0]["baseline_mean"]
+        .as_f64()
+        .unwrap();
+    let shown_mean: f64 = history[2..].iter().sum::<f64>() / 30.0;
+    assert!(
+        (mean - shown_mean).abs() < 1e-9,
+        "{mean} is the mean of what is shown: {shown_mean}"
+    );
+
+    // Amounts keep their digits, and what is deleted its anomalies.
+    let exact = "4503599627370496.25";
+    for value in ["1", "1", "1", exact] {
+        app.client.use_of(&license["key"], "exact", value).await;
+    }
+    let id = license["id"].as_str().unwrap();
+    app.client.delete(&format!("/licenses/{id}")).await.expect(204);
+    let listed = found(&app, "?metric=exact").await;
+    let path = format!("/anomalies/{}/context", listed[0]["id"].as_str().unwrap());
+    let request = app.client.authorized(reqwest::Method::GET, &path);
+    let text = request.send().await.unwrap().text().await.unwrap();
+    assert!(
+        text.contains(&format!("\"role\":\"observed\",\"value\":{exact}")),
+        "{text}"
+    );
+    for id in ["0197f0a2-0000-7000-8000-000000000000", "x", id] {
+        app.client
+            .get(&format!("/anomalies/{id}/context"))
+            .await
+            .expect_problem(404, "ANOMALY_NOT_FOUND");
+    }
+    app.finish().await;
+}
+
 const SPIKES: i64 = 20;
 
 /// Records twenty spikes, each on a meter of its own, without anybody looking at them. The node is killed.

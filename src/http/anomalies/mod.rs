@@ -1,5 +1,6 @@
 //! `/anomalies`.
 
+pub mod context;
 pub mod list;
 pub mod of_license;
 pub mod resolve;

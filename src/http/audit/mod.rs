@@ -1,5 +1,7 @@
 //! `/audit` and `/ledger`: what happened, and the proof of it.
 
+pub mod event;
+pub mod events;
 pub mod ledger;
 pub mod list;
 pub mod prove_consistency;
@@ -8,6 +10,7 @@ pub mod receipt;
 pub mod verify;
 
 use vinzy_client::audit as wire;
+use vinzy_client::events::EventStream;
 use vinzy_events::LicenseId;
 use vinzy_events::ledger::{Hash, LeafError};
 use vinzy_projections::StoredEvent;
@@ -30,6 +33,28 @@ fn entry(license_id: LicenseId, event: &StoredEvent) -> Result<wire::AuditEntry,
         event_hash: vinzy_events::ledger::event_hash(&event.leaf).to_string(),
         position: leaf.pos,
         created_at: leaf.recorded_at.to_string(),
+    })
+}
+
+/// An event as it stands in the ledger, which is its leaf: the columns beside that only find it.
+fn event(event: &StoredEvent) -> Result<wire::LedgerEvent, LeafError> {
+    let leaf = event.parse_leaf()?;
+    Ok(wire::LedgerEvent {
+        position: leaf.pos,
+        event_id: leaf.event_id.to_string(),
+        event_type: leaf.event_type,
+        stream: EventStream {
+            stream_type: leaf.stream.stream_type,
+            id: leaf.stream.id,
+            seq: leaf.stream.seq,
+        },
+        actor: leaf.meta.actor.id,
+        actor_name: leaf.meta.actor.name,
+        recorded_at: leaf.recorded_at.to_string(),
+        // Every payload is an object.
+        data: leaf.payload.as_object().cloned().unwrap_or_default(),
+        prev_hash: (leaf.prev != Hash::ZERO).then(|| leaf.prev.to_string()),
+        event_hash: vinzy_events::ledger::event_hash(&event.leaf).to_string(),
     })
 }
 

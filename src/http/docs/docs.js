@@ -116,7 +116,7 @@ const PROBLEMS = [
   ["incomplete-body", 400, "The body ended before it was complete."],
   ["unauthorized", 401, "There is no API key, or it is not known. Send it as `X-Vinzy-Api-Key` or `Authorization: Bearer`."],
   ["forbidden", 403, "The API key is known and may not do this; `required_scopes` names the scopes one of which it needs. Or the request comes from an address or a web page that is not let in."],
-  ["too-many-readers", 429, "This API key, or its tenant, reads events as often at a time as it may: 16 times a key, 256 times a tenant, on each server. End another request first."],
+  ["too-many-readers", 429, "This API key, or its tenant, reads events and exports as often at a time as it may: 16 times a key, 256 times a tenant, on each server. End another request first."],
   ["no-such-route", 404, "There is nothing at this path."],
   ["product-not-found", 404, "There is no such product, or it was deleted."],
   ["customer-not-found", 404, "There is no such customer, or they were deleted."],

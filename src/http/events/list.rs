@@ -11,12 +11,12 @@ use tokio::time::Instant;
 use vinzy_client::events as wire;
 
 use super::stream::stream;
-use super::subscriber::Subscriber;
 use crate::app::App;
 use crate::event_feed::{Filter, FilterError, HIDDEN, Read, Reader, feed_event_of};
 use crate::http::caller::forbidden;
 use crate::http::problem::{FieldError, Problem};
 use crate::http::query::{Query, link};
+use crate::http::subscriber::Subscriber;
 
 /// Events of an answer when nothing is said, and at most.
 const DEFAULT_LIMIT: u32 = 100;
@@ -189,7 +189,7 @@ async fn first(app: &App, ledger_id: &str, start: Option<Start>) -> Result<u64, 
     }
 }
 
-fn unfiltered(error: FilterError) -> Problem {
+pub(in crate::http) fn unfiltered(error: FilterError) -> Problem {
     match error {
         FilterError::Unknown(_) => Problem::field("types", format!("{error}")),
         FilterError::Hidden => {

@@ -2,4 +2,3 @@
 
 pub mod list;
 mod stream;
-mod subscriber;

@@ -10,9 +10,9 @@ use futures::stream::unfold;
 use tokio::time::Instant;
 use vinzy_projections::StoredEvent;
 
-use super::subscriber::Subscriber;
 use crate::app::App;
 use crate::event_feed::{Read, Reader, feed_event_of};
+use crate::http::subscriber::Subscriber;
 
 /// Events that are read at a time: what a reader that is slow costs in memory, at most.
 const AT_A_TIME: u32 = 100;

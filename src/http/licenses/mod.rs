@@ -3,6 +3,9 @@
 pub mod agents;
 pub mod create;
 pub mod delete;
+pub mod entitlements;
+pub mod export;
+mod filter;
 pub mod get;
 pub mod list;
 pub mod reinstate;

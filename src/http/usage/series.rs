@@ -106,7 +106,8 @@ fn later(at: Timestamp, by: TimeDelta) -> Timestamp {
     })
 }
 
-fn filled(starts: &[Timestamp], points: Vec<Point>) -> Vec<wire::UsagePoint> {
+/// The buckets that begin at `starts`, also those without use.
+pub(in crate::http) fn filled(starts: &[Timestamp], points: Vec<Point>) -> Vec<wire::UsagePoint> {
     let mut known: HashMap<Timestamp, Point> =
         points.into_iter().map(|point| (point.starts_at, point)).collect();
     starts

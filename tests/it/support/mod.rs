@@ -19,6 +19,7 @@ use vinzy_engine::database::{connect, disconnect};
 use vinzy_engine::http;
 use vinzy_engine::processes::anomaly_detection;
 use vinzy_engine::secrets::Secrets;
+use vinzy_engine::settings::Settings;
 use vinzy_events::Timestamp;
 use vinzy_events::anomaly::detection;
 use vinzy_events::meter::MeterEvent;
@@ -116,6 +117,7 @@ impl TestApp {
             &config,
             secrets,
             database.data_dir(),
+            Settings::default(),
             clock.clone(),
             Entropy::seeded(7),
         )

@@ -17,7 +17,7 @@ use crate::http::problem::Problem;
 /// When whoever finds no place should come again, in seconds.
 const RETRY_AFTER: u32 = 5;
 
-/// Somebody who may read events.
+/// Somebody who may read for long, from a place that is theirs meanwhile.
 pub struct Subscriber {
     /// The ledger they read.
     pub ledger_id: Arc<str>,
@@ -86,12 +86,12 @@ impl From<Crowded> for Problem {
             Crowded::Caller => Self::new(
                 axum::http::StatusCode::TOO_MANY_REQUESTS,
                 "TOO_MANY_READERS",
-                "This API key, or its tenant, reads events as often at a time as it may: end another request first.",
+                "This API key, or its tenant, reads events and exports as often at a time as it may: end another request first.",
             )
             .retry_after(RETRY_AFTER),
             Crowded::Node => Self::unavailable(
                 "OVERLOADED",
-                "As many read events from this server as can. Repeat the request.",
+                "As many read events and exports from this server as can. Repeat the request.",
                 RETRY_AFTER,
             ),
         }

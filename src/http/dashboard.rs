@@ -52,11 +52,8 @@ async fn page(request: Request) -> Response {
         return not_built();
     };
     let path = request.uri().path();
-    let depth = path
-        .trim_start_matches(ROOT)
-        .matches('/')
-        .count()
-        .saturating_sub(1);
+    let below = path.strip_prefix(ROOT).unwrap_or(path);
+    let depth = below.matches('/').count().saturating_sub(1);
     let base = if depth == 0 {
         "./".to_owned()
     } else {
@@ -77,7 +74,7 @@ async fn asset(request: Request) -> Response {
         return shell::no_such_route().await.into_response();
     };
     let (encoding, file) = smallest(&path, file, request.headers());
-    let mut response = Response::new(Body::from(file.data.into_owned()));
+    let mut response = Response::new(Body::from(file.data));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(

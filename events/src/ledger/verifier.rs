@@ -56,6 +56,13 @@ impl Examined {
         })
     }
 
+    /// As [`Examined::of`], with the hash, which bytes have that are no event, too.
+    pub fn with_hash(bytes: &[u8]) -> (Hash, Result<Self, LeafError>) {
+        let examined = Self::of(bytes);
+        let hash = examined.as_ref().map_or_else(|_| event_hash(bytes), Self::hash);
+        (hash, examined)
+    }
+
     /// The hash of the event.
     pub const fn hash(&self) -> Hash {
         self.hash

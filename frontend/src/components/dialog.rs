@@ -26,17 +26,7 @@ pub fn Dialog(
 ) -> impl IntoView {
     let element = NodeRef::<html::Dialog>::new();
     let open = Memo::new(move |_| open.get());
-    Effect::new(move |_| {
-        let Some(element) = element.get() else {
-            return;
-        };
-        if open.get() && !element.open() {
-            // It is in the page and closed, so it can be shown.
-            let _ = element.show_modal();
-        } else if !open.get() && element.open() {
-            element.close();
-        }
-    });
+    show_while(element, open.into());
     let cancelled = move |event: Event| {
         // Whether it closes is for its owner to say.
         event.prevent_default();
@@ -81,6 +71,21 @@ pub fn Dialog(
             </Show>
         </dialog>
     }
+}
+
+/// Shows a `dialog` element, over everything else, while `open` says so.
+pub fn show_while(element: NodeRef<html::Dialog>, open: Signal<bool>) {
+    Effect::new(move |_| {
+        let Some(element) = element.get() else {
+            return;
+        };
+        if open.get() && !element.open() {
+            // It is in the page and closed, so it can be shown.
+            let _ = element.show_modal();
+        } else if !open.get() && element.open() {
+            element.close();
+        }
+    });
 }
 
 /// The row of buttons at the end of a dialog or form: away with it, and on with it.

@@ -1,8 +1,8 @@
 //! Follows a ledger event by event, from its first or from where another verification was.
 
 use vinzy_events::ledger::{
-    ChainVerifier, Checkpoint, Examined, Hash, LeafError, TileKind, TilePath, VerifierState, entries,
-    event_hash, root_of, split_hashes,
+    ChainVerifier, Checkpoint, Examined, Hash, TileKind, TilePath, VerifierState, entries, root_of,
+    split_hashes,
 };
 use vinzy_events::stream::is_known_event;
 
@@ -126,7 +126,7 @@ impl Walk {
         told: &Hash,
         (path, hash_path): (TilePath, TilePath),
     ) -> Result<(), Stop> {
-        let (hash, examined) = examine(leaf);
+        let (hash, examined) = Examined::with_hash(leaf);
         if hash != *told {
             let problem = format!("the event in {path} does not have the hash that {hash_path} says");
             return Err(at(position, problem));
@@ -203,14 +203,6 @@ pub(crate) fn compare(path: TilePath, skip: usize, expected: &[Hash], bytes: &[u
         )),
         None => Ok(()),
     }
-}
-
-fn examine(leaf: &[u8]) -> (Hash, Result<Examined, LeafError>) {
-    let examined = Examined::of(leaf);
-    let hash = examined
-        .as_ref()
-        .map_or_else(|_| event_hash(leaf), Examined::hash);
-    (hash, examined)
 }
 
 fn at(position: u64, problem: String) -> Stop {

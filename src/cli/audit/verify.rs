@@ -7,7 +7,7 @@ use clap::Args;
 use futures::{StreamExt, stream};
 use vinzy_events::ledger::{
     ChainVerifier, Checkpoint, CheckpointError, Examined, Hash, InvalidTile, LeafError, TileKind, TilePath,
-    VerifierKey, entries, event_hash, root_of, split_hashes,
+    VerifierKey, entries, root_of, split_hashes,
 };
 use vinzy_events::stream::is_known_event;
 
@@ -295,17 +295,9 @@ impl Examination {
                 hash_path,
                 hashes: split_hashes(hash_path, &hashes),
                 holds_more: read != bytes.len(),
-                events: leaves.into_iter().map(examine).collect(),
+                events: leaves.into_iter().map(Examined::with_hash).collect(),
             }
         });
         Ok(examined.await?)
     }
-}
-
-fn examine(leaf: &[u8]) -> (Hash, Result<Examined, LeafError>) {
-    let examined = Examined::of(leaf);
-    let hash = examined
-        .as_ref()
-        .map_or_else(|_| event_hash(leaf), Examined::hash);
-    (hash, examined)
 }

@@ -14,6 +14,7 @@ use search::Search;
 
 use crate::api;
 use crate::components::Icon;
+use crate::components::dialog::show_while;
 use crate::place::{Go, use_go};
 use crate::theme;
 
@@ -68,17 +69,7 @@ fn shortcut() -> &'static str {
 #[component]
 fn Overlay(open: RwSignal<bool>) -> impl IntoView {
     let element = NodeRef::<html::Dialog>::new();
-    Effect::new(move |_| {
-        let Some(element) = element.get() else {
-            return;
-        };
-        if open.get() && !element.open() {
-            // It is in the page and closed, so it can be shown.
-            let _ = element.show_modal();
-        } else if !open.get() && element.open() {
-            element.close();
-        }
-    });
+    show_while(element, open.into());
     view! {
         <dialog
             node_ref=element

@@ -1,7 +1,7 @@
 //! A ledger that is walked along, whole and onward, and what is found when it was changed.
 
 use serde_json::json;
-use vinzy_events::ledger::{Actor, Frontier, Leaf, LeafVersion, Meta, StreamRef, join_entries};
+use vinzy_events::ledger::{Actor, Frontier, Leaf, LeafVersion, Meta, StreamRef, event_hash, join_entries};
 
 use super::*;
 use crate::message::Broken;

@@ -214,7 +214,7 @@ mod tests {
         assert_eq!(short(0.123_4), "0.12");
         assert_eq!(short(12.0), "12");
         assert_eq!(short(12_345.6), "12,346");
-        assert_eq!(short(1_250_000.0), "1.3 M");
+        assert_eq!(short(1_260_000.0), "1.3 M");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Sends calls.
 
+use std::pin::Pin;
+
 use gloo_net::http::{Request, RequestBuilder};
 use vinzy_client::call::{Answer, Call};
 use vinzy_client::service::Problem;
@@ -13,25 +15,67 @@ use crate::session;
 /// What the server refused, that it cannot be reached (status 0), or that its answer makes no sense. That the session is
 /// over is also told to the whole page.
 pub async fn send<T>(call: &Call<T>, idempotency_key: Option<&str>) -> Result<T, Problem> {
-    let answer = exchange(call, idempotency_key)
-        .await
-        .map_err(|_| unreachable_server())?;
-    if answer.status == 401 {
-        session::ended();
-    }
-    call.read(&answer).map_err(|problem| *problem)
+    let mut outgoing = Outgoing::of(call);
+    outgoing.idempotency_key = idempotency_key.map(str::to_owned);
+    let answer = outgoing.send().await?;
+    read(call, &answer)
 }
 
-async fn exchange<T>(call: &Call<T>, idempotency_key: Option<&str>) -> Result<Answer, gloo_net::Error> {
-    let address = place::api(&call.path);
-    let mut request = builder(call.method, &address);
-    if let Some(key) = idempotency_key {
+/// What an answer to a call says.
+///
+/// # Errors
+/// As [`send`].
+pub fn read<T>(call: &Call<T>, answer: &Answer) -> Result<T, Problem> {
+    call.read(answer).map_err(|problem| *problem)
+}
+
+/// A request without the type of its answer: all calls share the code that sends it, so that there is less to fetch.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Outgoing {
+    /// As [`Call::method`].
+    pub method: &'static str,
+    address: String,
+    body: Option<String>,
+    /// What makes a second try the same as the first.
+    pub idempotency_key: Option<String>,
+}
+
+/// An answer that is on its way.
+pub type Sending = Pin<Box<dyn Future<Output = Result<Answer, Problem>>>>;
+
+impl Outgoing {
+    /// What is sent for a call.
+    pub fn of<T>(call: &Call<T>) -> Self {
+        Self {
+            method: call.method,
+            address: place::api(&call.path),
+            body: call.body.as_ref().map(ToString::to_string),
+            idempotency_key: None,
+        }
+    }
+
+    /// Sends it once.
+    ///
+    /// # Errors
+    /// That the server cannot be reached.
+    pub fn send(self) -> Sending {
+        Box::pin(async move {
+            let answer = exchange(self).await.map_err(|_| unreachable_server())?;
+            if answer.status == 401 {
+                session::ended();
+            }
+            Ok(answer)
+        })
+    }
+}
+
+async fn exchange(outgoing: Outgoing) -> Result<Answer, gloo_net::Error> {
+    let mut request = builder(outgoing.method, &outgoing.address);
+    if let Some(key) = &outgoing.idempotency_key {
         request = request.header("Idempotency-Key", key);
     }
-    let request = match &call.body {
-        Some(body) => request
-            .header("Content-Type", "application/json")
-            .body(body.to_string())?,
+    let request = match outgoing.body {
+        Some(body) => request.header("Content-Type", "application/json").body(body)?,
         None => request.build()?,
     };
     let response = request.send().await?;

@@ -1,15 +1,14 @@
 //! The frame around all pages: who may see it, the way to each page, and what is always there.
 
 use leptos::prelude::*;
-use leptos_router::components::{Route, Router, Routes};
+use leptos_router::components::{FlatRoutes, Route, Router};
 use leptos_router::hooks::use_location;
 use leptos_router::path;
 use vinzy_client::access::Session;
 use vinzy_client::calls;
 
 use crate::api;
-use crate::components::Icon;
-use crate::components::{Button, Kind, Refused, Skeleton, Toasts};
+use crate::components::{Button, Icon, Kind, LeftSecret, Refused, Skeleton, Toasts, keep_left_secrets};
 use crate::pages;
 use crate::place;
 use crate::session::{self, May, State};
@@ -19,6 +18,7 @@ use crate::theme::{self, Theme};
 #[component]
 pub fn App() -> impl IntoView {
     session::ask();
+    keep_left_secrets();
     let state = session::state();
     // What was said of the session matters, not when.
     let state = Memo::new(move |_| state.get());
@@ -37,6 +37,7 @@ pub fn App() -> impl IntoView {
                 State::Out { ended } => view! { <pages::log_in::LogIn ended /> }.into_any(),
                 State::In(session) => view! { <Inside session /> }.into_any(),
             }}
+            <LeftSecret />
             <Toasts />
         </Router>
     }
@@ -85,7 +86,7 @@ fn Inside(session: Session) -> impl IntoView {
                 <Account session />
             </aside>
             <main id="content">
-                <Routes fallback=|| view! { <pages::missing::Missing /> }>
+                <FlatRoutes fallback=|| view! { <pages::missing::Missing /> }>
                     <Route path=path!("/") view=pages::home />
                     <Route path=path!("/licenses") view=pages::licenses::Licenses />
                     <Route path=path!("/licenses/new") view=pages::licenses::NewLicense />
@@ -105,7 +106,7 @@ fn Inside(session: Session) -> impl IntoView {
                     <Route path=path!("/tenants") view=pages::tenants::Tenants />
                     <Route path=path!("/tenants/:id") view=pages::tenants::Tenant />
                     <Route path=path!("/settings") view=pages::settings::Settings />
-                </Routes>
+                </FlatRoutes>
             </main>
         </div>
     }

@@ -1,25 +1,32 @@
 //! Asking and doing: [`Fetch`] keeps what the server said, [`Deed`] changes something once.
 
-use std::future::Future;
+use std::any::Any;
+use std::marker::PhantomData;
+use std::sync::Arc;
 
 use leptos::prelude::*;
 use uuid::Uuid;
-use vinzy_client::call::Call;
+use vinzy_client::call::{Answer, Call};
 use vinzy_client::service::Problem;
 
-use crate::api;
+use crate::api::{self, Outgoing, Sending};
 
 /// What the server said to a question, which is asked again whenever the question changes.
 ///
 /// While a new answer is on its way the last one stays, unless the question is about something else altogether (another
 /// path, whatever its query).
+///
+/// Answers are held without their type, so that all questions share the code that follows them: there is less to fetch.
 pub struct Fetch<T: 'static> {
-    /// The newest answer; `None` before the first.
-    pub answer: RwSignal<Option<Result<T, Problem>>>,
+    answer: RwSignal<Held>,
     /// Whether an answer is on its way.
     pub waiting: RwSignal<bool>,
     again: Trigger,
+    of: PhantomData<fn() -> T>,
 }
+
+/// The newest answer; `None` before the first.
+type Held = Option<Result<Arc<dyn Any + Send + Sync>, Problem>>;
 
 impl<T: 'static> Clone for Fetch<T> {
     fn clone(&self) -> Self {
@@ -38,39 +45,64 @@ pub fn fetch<T: Clone + Send + Sync + 'static>(question: impl Fn() -> Call<T> + 
 pub fn fetch_if<T: Clone + Send + Sync + 'static>(
     question: impl Fn() -> Option<Call<T>> + 'static,
 ) -> Fetch<T> {
-    let fetch = Fetch {
-        answer: RwSignal::new(None),
-        waiting: RwSignal::new(false),
-        again: Trigger::new(),
+    let asked = move || {
+        let call = question()?;
+        Some(Asked {
+            path: call.path.clone(),
+            outgoing: Outgoing::of(&call),
+            read: Box::new(move |answer| api::read(&call, &answer).map(|value| Arc::new(value) as _)),
+        })
     };
+    let (answer, waiting, again) = (RwSignal::new(None), RwSignal::new(false), Trigger::new());
+    follow(Box::new(asked), answer, waiting, again);
+    Fetch {
+        answer,
+        waiting,
+        again,
+        of: PhantomData,
+    }
+}
+
+/// A question, without the type of its answer: all share the code that follows them, so that there is less to fetch.
+struct Asked {
+    path: String,
+    outgoing: Outgoing,
+    read: Box<dyn FnOnce(Answer) -> Result<Arc<dyn Any + Send + Sync>, Problem>>,
+}
+
+fn follow(
+    question: Box<dyn Fn() -> Option<Asked>>,
+    held: RwSignal<Held>,
+    waiting: RwSignal<bool>,
+    again: Trigger,
+) {
     let newest = StoredValue::new(0_u64);
     let about = StoredValue::new(String::new());
     Effect::new(move |_| {
-        fetch.again.track();
-        let call = question();
+        again.track();
+        let asked = question();
         let number = newest.get_value() + 1;
         newest.set_value(number);
-        let path = call.as_ref().map_or("", |call| &call.path);
+        let path = asked.as_ref().map_or("", |asked| &asked.path);
         let subject = path.split('?').next().unwrap_or_default();
         if about.with_value(|about| about != subject) {
             about.set_value(subject.to_owned());
-            fetch.answer.set(None);
+            held.set(None);
         }
-        let Some(call) = call else {
-            fetch.waiting.set(false);
+        let Some(asked) = asked else {
+            waiting.set(false);
             return;
         };
-        fetch.waiting.set(true);
+        waiting.set(true);
         api::spawn(async move {
-            let answer = api::send(&call, None).await;
+            let answer = asked.outgoing.send().await;
             // The component may be gone, or the question another one by now.
             if newest.try_get_value() == Some(number) {
-                fetch.answer.set(Some(answer));
-                fetch.waiting.set(false);
+                held.set(Some(answer.and_then(asked.read)));
+                waiting.set(false);
             }
         });
     });
-    fetch
 }
 
 impl<T: Clone + Send + Sync + 'static> Fetch<T> {
@@ -79,21 +111,44 @@ impl<T: Clone + Send + Sync + 'static> Fetch<T> {
         self.again.notify();
     }
 
+    /// Looks at the newest answer; there is none before the first.
+    pub fn with<R>(self, look: impl FnOnce(Option<Result<&T, &Problem>>) -> R) -> R {
+        self.answer.with(|held| look(typed(held)))
+    }
+
+    /// As [`Fetch::with`], without following it.
+    pub fn with_untracked<R>(self, look: impl FnOnce(Option<Result<&T, &Problem>>) -> R) -> R {
+        self.answer.with_untracked(|held| look(typed(held)))
+    }
+
     /// What was answered, if it was no refusal.
     pub fn get(self) -> Option<T> {
-        self.answer.with(|answer| answer.as_ref()?.as_ref().ok().cloned())
+        self.with(|answer| answer?.ok().cloned())
+    }
+
+    /// As [`Fetch::get`], without following it.
+    pub fn get_untracked(self) -> Option<T> {
+        self.with_untracked(|answer| answer?.ok().cloned())
     }
 
     /// What was refused.
     pub fn problem(self) -> Option<Problem> {
-        self.answer
-            .with(|answer| answer.as_ref()?.as_ref().err().cloned())
+        self.with(|answer| answer?.err().cloned())
     }
 
     /// Puts an answer in place that is known from elsewhere, such as from the change that made it so.
     pub fn put(self, value: T) {
-        self.answer.set(Some(Ok(value)));
+        self.answer.set(Some(Ok(Arc::new(value))));
     }
+}
+
+fn typed<T: 'static>(held: &Held) -> Option<Result<&T, &Problem>> {
+    let answer = held.as_ref()?.as_ref();
+    Some(answer.map(|value| {
+        value
+            .downcast_ref()
+            .expect("a fetch holds answers of its own type")
+    }))
 }
 
 /// Something that changes the ledger, done once however often it is tried.
@@ -106,7 +161,7 @@ pub struct Deed {
     pub busy: RwSignal<bool>,
     /// Why it was not done, the last time.
     pub problem: RwSignal<Option<Problem>>,
-    undecided: StoredValue<Option<(String, String)>>,
+    undecided: StoredValue<Option<(Outgoing, String)>>,
 }
 
 impl Default for Deed {
@@ -127,34 +182,29 @@ impl Deed {
 
     /// Does it; `done` gets what came of it. Does nothing while a try is on its way.
     pub fn run<T: 'static>(self, call: Call<T>, done: impl FnOnce(T) + 'static) {
-        self.run_then(call, move |value| {
-            done(value);
-            std::future::ready(())
-        });
+        let outgoing = Outgoing::of(&call);
+        self.start(
+            outgoing,
+            Box::new(move |answer| {
+                let value = api::read(&call, &answer)?;
+                // Before what follows, which may take this deed's component away.
+                self.busy.try_set(false);
+                done(value);
+                Ok(())
+            }),
+        );
     }
 
-    /// As [`Deed::run`], when what follows takes time, too.
-    pub fn run_then<T: 'static, F: Future<Output = ()>>(
-        self,
-        call: Call<T>,
-        done: impl FnOnce(T) -> F + 'static,
-    ) {
+    fn start(self, outgoing: Outgoing, done: Box<dyn FnOnce(Answer) -> Result<(), Problem>>) {
         if self.busy.get_untracked() {
             return;
         }
         self.busy.set(true);
         self.problem.set(None);
         api::spawn(async move {
-            match self.attempt(&call).await {
-                Ok(value) => {
-                    // Before what follows, which may take this deed's component away.
-                    self.busy.try_set(false);
-                    done(value).await;
-                }
-                Err(problem) => {
-                    self.problem.try_set(Some(problem));
-                    self.busy.try_set(false);
-                }
+            if let Err(problem) = self.deliver(outgoing).await.and_then(done) {
+                self.problem.try_set(Some(problem));
+                self.busy.try_set(false);
             }
         });
     }
@@ -164,26 +214,25 @@ impl Deed {
     /// # Errors
     /// As [`api::send`].
     pub async fn attempt<T>(self, call: &Call<T>) -> Result<T, Problem> {
-        let content = format!(
-            "{} {} {}",
-            call.method,
-            call.path,
-            call.body.as_ref().map(ToString::to_string).unwrap_or_default()
-        );
-        let kept = self.undecided.try_get_value().flatten();
-        let key = kept
-            .filter(|(of, _)| *of == content)
-            .map_or_else(|| Uuid::new_v4().to_string(), |(_, key)| key);
-        self.undecided.try_set_value(Some((content, key.clone())));
-        let keyed = matches!(call.method, "POST" | "PATCH");
-        let outcome = api::send(call, keyed.then_some(key.as_str())).await;
-        let is_open = outcome
-            .as_ref()
-            .is_err_and(|problem| problem.status == 0 || problem.status >= 500);
-        if !is_open {
-            self.undecided.try_set_value(None);
-        }
-        outcome
+        let answer = self.deliver(Outgoing::of(call)).await?;
+        api::read(call, &answer)
+    }
+
+    fn deliver(self, mut outgoing: Outgoing) -> Sending {
+        Box::pin(async move {
+            let kept = self.undecided.try_get_value().flatten();
+            let key = kept
+                .filter(|(of, _)| *of == outgoing)
+                .map_or_else(|| Uuid::new_v4().to_string(), |(_, key)| key);
+            self.undecided
+                .try_set_value(Some((outgoing.clone(), key.clone())));
+            outgoing.idempotency_key = matches!(outgoing.method, "POST" | "PATCH").then_some(key);
+            let outcome = outgoing.send().await;
+            if outcome.as_ref().is_ok_and(|answer| answer.status < 500) {
+                self.undecided.try_set_value(None);
+            }
+            outcome
+        })
     }
 
     /// Forgets what went wrong.

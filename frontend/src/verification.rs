@@ -2,8 +2,10 @@
 //! is kept for the next time.
 
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 
 use leptos::prelude::*;
+use vinzy_client::audit::Receipt;
 use vinzy_client::call::encoded;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::Closure;
@@ -12,8 +14,8 @@ use web_sys::{MessageEvent, Worker, WorkerOptions, WorkerType};
 #[path = "../verifier/src/message.rs"]
 mod message;
 
-pub use message::{Broken, Failure, Kept, Kind, Progress, Proven};
-use message::{Job, Said};
+pub use message::{Broken, Checked, Failure, Kept, Kind, Progress, Proven};
+use message::{Job, Said, Task};
 
 use crate::{api, format, kept, place, session};
 
@@ -85,7 +87,7 @@ pub fn belong() {
 pub async fn last() -> Option<Kept> {
     let name = name();
     let kept = kept::get(&[&name]).await.ok()?.pop().flatten()?;
-    serde_json::from_str(&kept).ok()
+    serde_json::from_slice(kept.as_bytes()).ok()
 }
 
 /// Starts.
@@ -110,7 +112,7 @@ pub fn start(extent: Extent) {
         let before: Option<Kept> = found
             .next()
             .flatten()
-            .and_then(|kept| serde_json::from_str(&kept).ok());
+            .and_then(|kept| serde_json::from_slice(kept.as_bytes()).ok());
         let known = found.next().flatten().filter(|_| extent == Extent::New);
         let job = Job {
             ledger,
@@ -123,11 +125,17 @@ pub fn start(extent: Extent) {
                 hear(said, since, &name, before.as_ref());
             }
         };
-        if work(&job, hear).is_none() {
-            state().set(State::Failed(Failure {
-                detail: "This browser does not let pages work in the background. Verify with the command-line tool instead: vinzy audit verify.".to_owned(),
-                ..Failure::default()
-            }));
+        let failed = move || {
+            stop();
+            state().set(State::Failed(not_started(
+                "The verifier could not be started. Reload the page.",
+            )));
+        };
+        match work(&Task::Ledger(job), hear, failed) {
+            Some(worker) => WORKER.set(Some(worker)),
+            None => state().set(State::Failed(not_started(
+                "This browser does not let pages work in the background. Verify with the command-line tool instead: vinzy audit verify.",
+            ))),
         }
     });
 }
@@ -147,34 +155,69 @@ fn stop() {
     });
 }
 
-fn work(job: &Job, mut hear: impl FnMut(Said) + 'static) -> Option<()> {
+/// Whether a checkpoint is signed with a key.
+pub fn check_checkpoint(note: String, key: String, told: impl FnOnce(Checked) + 'static) {
+    check(Task::Checkpoint { note, key }, told);
+}
+
+/// Whether a receipt holds.
+pub fn check_receipt(receipt: &Receipt, told: impl FnOnce(Checked) + 'static) {
+    let receipt = serde_json::to_string(receipt).unwrap_or_default();
+    check(Task::Receipt { receipt }, told);
+}
+
+/// Has a worker of its own look at something small: what it takes to check signatures is not part of the page.
+fn check(task: Task, told: impl FnOnce(Checked) + 'static) {
+    let told = Rc::new(Cell::new(Some(told)));
+    let tell = move |checked| {
+        if let Some(told) = told.take() {
+            told(checked);
+        }
+    };
+    let not_checked = || Checked {
+        problem: Some("the verifier could not be started".to_owned()),
+        ..Checked::default()
+    };
+    let of_answer = tell.clone();
+    let hear = move |said| {
+        if let Said::Checked(checked) = said {
+            of_answer(checked);
+        }
+    };
+    let of_failure = tell.clone();
+    if work(&task, hear, move || of_failure(not_checked())).is_none() {
+        tell(not_checked());
+    }
+}
+
+fn not_started(detail: &str) -> Failure {
+    Failure {
+        detail: detail.to_owned(),
+        ..Failure::default()
+    }
+}
+
+fn work(task: &Task, mut hear: impl FnMut(Said) + 'static, failed: impl FnMut() + 'static) -> Option<Worker> {
     let script = document().document_element()?.get_attribute("data-verifier")?;
     let options = WorkerOptions::new();
     options.set_type(WorkerType::Module);
     let worker = Worker::new_with_options(&script, &options).ok()?;
     let heard = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
         let said = event.data().as_string().unwrap_or_default();
-        if let Ok(said) = serde_json::from_str(&said) {
+        if let Ok(said) = serde_json::from_slice(said.as_bytes()) {
             hear(said);
         }
     });
     worker.set_onmessage(Some(heard.as_ref().unchecked_ref()));
-    let failed = Closure::<dyn FnMut()>::new(|| {
-        stop();
-        state().set(State::Failed(Failure {
-            detail: "The verifier could not be started. Reload the page.".to_owned(),
-            ..Failure::default()
-        }));
-    });
+    let failed = Closure::<dyn FnMut()>::new(failed);
     worker.set_onerror(Some(failed.as_ref().unchecked_ref()));
     // They live as long as the page: a verification is nothing that somebody starts a thousand times.
     heard.forget();
     failed.forget();
     worker
-        .post_message(&serde_json::to_string(job).ok()?.into())
+        .post_message(&serde_json::to_string(task).ok()?.into())
         .ok()?;
-    WORKER.set(Some(worker));
-    Some(())
+    Some(worker)
 }
 
 fn hear(said: Said, since: f64, name: &str, before: Option<&Kept>) {
@@ -196,6 +239,7 @@ fn hear(said: Said, since: f64, name: &str, before: Option<&Kept>) {
             }
             state().set(State::Failed(failure));
         }
+        Said::Checked(_) => {}
     }
 }
 

@@ -11,6 +11,30 @@ use crate::webhooks::keep_secret;
 const METRICS_TOKEN: &str = "Jx7wqLz3nXk9pRb5mYc2sHd8";
 
 #[tokio::test]
+async fn a_secret_stays_when_its_page_goes() {
+    let app = TestApp::start().await;
+    let browser = Browser::logged_in(&app, "/products").await;
+    browser.follow("API keys").await;
+    browser.press("New API key").await;
+    browser.fill("Name", "Reporting").await;
+    browser.field("read").await.click().await.unwrap();
+    browser.press("Create API key").await;
+    let shown = "//dialog[@open]//code[@data-secret]";
+    let secret = browser.find(shown).await.text().await.unwrap();
+    browser.driver.back().await.unwrap();
+    browser.is_at("Products").await;
+    assert_eq!(browser.find(shown).await.text().await.unwrap(), secret);
+    assert_eq!(keep_secret(&browser).await, json!(secret));
+    app.client
+        .with_key(&json!(secret))
+        .get("/products")
+        .await
+        .expect(200);
+    browser.finish().await;
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn an_api_key_is_made_used_changed_rotated_and_revoked() {
     let app = TestApp::start().await;
     let browser = Browser::logged_in(&app, "/api-keys").await;

@@ -127,9 +127,10 @@ impl Browser {
             if started.elapsed() > PATIENCE {
                 let path = self.shoot_as("missing").await;
                 panic!(
-                    "{xpath} is not there at {}; see {}",
+                    "{xpath} is not there at {}; see {}; console: {:?}",
                     self.path().await,
-                    path.display()
+                    path.display(),
+                    self.complaints().await
                 );
             }
             tokio::time::sleep(Duration::from_millis(40)).await;
@@ -336,8 +337,10 @@ impl Browser {
     async fn check_access(&self, place: &str) {
         static AXE: OnceLock<String> = OnceLock::new();
         let axe = AXE.get_or_init(|| {
-            let path = std::env::var_os("VINZY_TEST_AXE")
-                .map_or_else(|| screenshots().join("../tools/axe/axe-4.10.3.js"), PathBuf::from);
+            let path = std::env::var_os("VINZY_TEST_AXE").map_or_else(
+                || screenshots().join("../tools/npm/axe-core-4.10.3/axe.min.js"),
+                PathBuf::from,
+            );
             std::fs::read_to_string(&path).unwrap_or_else(|error| {
                 panic!("{}: {error}; `cargo xtask browser` fetches it", path.display())
             })

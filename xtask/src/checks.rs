@@ -12,8 +12,14 @@ const CARGO_MACHETE: &str = "0.9.2";
 
 /// Runs every check, the quick ones first; stops at the first that fails.
 pub(crate) fn run_all() -> Result<()> {
-    step("set-up", setup::postgres)?;
+    let axe = step("set-up", || setup::postgres().and_then(|()| browser::set_up()))?;
     step("format", || run(&mut cargo(["fmt", "--all", "--check"])))?;
+    step("unused dependencies", || {
+        let machete = setup::cargo_tool("cargo-machete", CARGO_MACHETE)?;
+        run(Command::new(machete).current_dir(root()))
+    })?;
+    // Before anything that is built from the sources that this marks as changed.
+    step("statements described", || sqlx::run(true))?;
     step("lints", || {
         let lints = [
             "clippy",
@@ -27,13 +33,15 @@ pub(crate) fn run_all() -> Result<()> {
         run(&mut cargo(lints))
     })?;
     step("wasm", wasm::check)?;
+    step("dashboard", || dashboard::build(dashboard::Build::Small))?;
     step("build", || {
         run(&mut cargo(["build", "--quiet", "--workspace", "--all-targets"]))
     })?;
-    step("statements described", || sqlx::run(true))?;
     step("tests", || {
         let python = standard_webhooks::python()?;
-        run(cargo(["test", "--workspace"]).env(standard_webhooks::VARIABLE, python))
+        run(cargo(["test", "--workspace"])
+            .env(standard_webhooks::VARIABLE, python)
+            .env(browser::AXE, &axe))
     })?;
     step("the ledger before tools that nobody here wrote", conformance::run)?;
     step("documentation", || {
@@ -45,10 +53,6 @@ pub(crate) fn run_all() -> Result<()> {
             "--document-private-items",
         ];
         run(cargo(doc).env("RUSTDOCFLAGS", "-D warnings"))
-    })?;
-    step("unused dependencies", || {
-        let machete = setup::cargo_tool("cargo-machete", CARGO_MACHETE)?;
-        run(Command::new(machete).current_dir(root()))
     })?;
     step("licenses and sources of dependencies", deny)?;
     step("the running server against its description", || {
@@ -90,7 +94,7 @@ pub(crate) fn in_browser(words: &[String]) -> Result<()> {
     if !root().join("frontend/dist/index.html").exists() {
         dashboard::build(dashboard::Build::Quick)?;
     }
-    run(cargo(["test", "--test", "e2e", "--"])
+    run(cargo(["test", "--workspace", "--test", "e2e", "--"])
         .args(words)
         .env(browser::AXE, axe))
 }
@@ -98,7 +102,7 @@ pub(crate) fn in_browser(words: &[String]) -> Result<()> {
 /// Writes the `OpenAPI` document: its test does when it is told to.
 pub(crate) fn write_openapi() -> Result<()> {
     let tests = ["openapi::", "the_guides_table"];
-    run(cargo(["test", "--test", "it", "--"])
+    run(cargo(["test", "--workspace", "--test", "it", "--"])
         .args(tests)
         .env("UPDATE_SNAPSHOTS", "1"))
 }

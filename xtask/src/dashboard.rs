@@ -16,9 +16,8 @@ use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 use wasm_bindgen_cli_support::Bindgen;
 
-use crate::setup;
-use crate::shell::{output, root, run, target};
-use crate::wasm;
+use crate::shell::{root, run, succeeds, target};
+use crate::{npm, setup, wasm};
 
 /// A crate that becomes WebAssembly.
 struct Part {
@@ -144,9 +143,9 @@ fn stamp(build: Build) -> Result<String> {
         }
     }
     let how = match build {
-        Build::Quick => "quick",
-        Build::Small if optimizer().is_some() => "small, optimised",
-        Build::Small => "small",
+        Build::Quick => "quick".to_owned(),
+        Build::Small if optimizer().is_some() => format!("small, by wasm-opt {BINARYEN}"),
+        Build::Small => "small".to_owned(),
     };
     Ok(format!("{} {how}\n", hex(&hash.finalize())))
 }
@@ -207,6 +206,8 @@ impl Site<'_> {
             .web(true)?
             .typescript(false)
             .omit_default_module_path(true)
+            .remove_name_section(self.build == Build::Small)
+            .remove_producers_section(true)
             .generate(&bound)?;
         let program = bound.join(format!("{stem}_bg.wasm"));
         if self.build == Build::Small {
@@ -234,15 +235,20 @@ fn style() -> Result<Vec<u8>> {
     Ok(style)
 }
 
-/// Makes a program smaller, where `wasm-opt` is there.
+/// Of `wasm-opt`. Debian's is of another time: what it makes of a table of references, no browser takes.
+const BINARYEN: &str = "132.0.0";
+
+/// Makes a program smaller, where that is possible.
 fn optimize(program: &Path, level: &str) -> Result<()> {
     let Some(optimizer) = optimizer() else {
         println!(
-            "    no wasm-opt found: the dashboard is about a tenth larger (Debian, Ubuntu: apt-get install binaryen)"
+            "    no Node.js, or no way to npm, for wasm-opt: the dashboard is about a tenth larger (Debian, Ubuntu: \
+             apt-get install nodejs)"
         );
         return Ok(());
     };
-    run(Command::new(optimizer)
+    run(Command::new("node")
+        .arg(optimizer)
         .args([
             level,
             "--enable-bulk-memory",
@@ -257,12 +263,13 @@ fn optimize(program: &Path, level: &str) -> Result<()> {
         .arg(program))
 }
 
+/// `wasm-opt`, which Node.js runs.
 fn optimizer() -> Option<PathBuf> {
-    let found = || output(Command::new("wasm-opt").arg("--version")).map(|_| PathBuf::from("wasm-opt"));
-    found().or_else(|| {
-        setup::install(&["binaryen"]).ok()?;
-        found()
-    })
+    let has_node = || succeeds(Command::new("node").arg("--version"));
+    if !has_node() {
+        setup::install(&["nodejs"]).ok().filter(|()| has_node())?;
+    }
+    Some(npm::package("binaryen", BINARYEN).ok()?.join("bin/wasm-opt"))
 }
 
 /// Cargo names programs as their package is called, libraries as Rust can.

@@ -6,6 +6,7 @@ mod conformance;
 mod dashboard;
 mod database;
 mod fuzz;
+mod npm;
 mod python;
 mod schemathesis;
 mod serve;
@@ -83,7 +84,7 @@ fn main() -> ExitCode {
         Task::Browser { words } => checks::in_browser(&words),
         Task::Wasm => wasm::check(),
         Task::Fuzz { minutes } => fuzz::run(minutes),
-        Task::Schemathesis(extent) => schemathesis::run(&extent),
+        Task::Schemathesis(extent) => schemathesis::build().and_then(|()| schemathesis::run(&extent)),
         Task::Conformance => conformance::run(),
         Task::StandardWebhooks => standard_webhooks::python().map(|python| {
             println!("{}={}", standard_webhooks::VARIABLE, python.display());

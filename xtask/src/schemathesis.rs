@@ -43,10 +43,14 @@ impl Default for Extent {
     }
 }
 
+/// Builds the server that [`run`] starts.
+pub(crate) fn build() -> Result<()> {
+    run_program(&mut cargo(["build", "--quiet", "--bin", "vinzy"]))
+}
+
 /// Starts a server with a few records and tries every operation on it; fails if anything is found.
 pub(crate) fn run(extent: &Extent) -> Result<()> {
     let program = program()?;
-    run_program(&mut cargo(["build", "--quiet", "--bin", "vinzy"]))?;
     let server = Server::start()?;
     let mut command = Command::new(program);
     command

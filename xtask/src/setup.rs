@@ -73,7 +73,9 @@ pub(crate) fn cargo_tool(name: &str, version: &str) -> Result<std::path::PathBuf
         println!("    building {name} {version}, once");
         let mut install = Command::new("cargo");
         install
-            .args(["install", "--locked", "--quiet", name, "--version", version])
+            // Building an optimised one takes longer than it saves.
+            .args(["install", "--debug", "--locked", "--quiet", name])
+            .args(["--version", version])
             .arg("--root")
             .arg(&own);
         run(install.env_remove("CARGO_TARGET_DIR"))?;

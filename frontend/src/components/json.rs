@@ -36,7 +36,7 @@ pub fn parse_object(text: &str) -> Result<Object, String> {
     if text.trim().is_empty() {
         return Ok(Object::new());
     }
-    match serde_json::from_str(text) {
+    match serde_json::from_slice(text.as_bytes()) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err("must be a JSON object, as in {\"name\": \"value\"}".to_owned()),
         Err(error) => Err(format!("is no JSON: {error}")),

@@ -23,8 +23,24 @@ pub struct Secret {
     pub file: String,
 }
 
-/// Shows a secret until somebody says that it is kept: neither Escape nor a stray click takes it away, and the browser
-/// asks before it leaves the page.
+/// A secret whose page went away, by the browser's Back or the end of a session, before it was kept.
+#[derive(Clone, Copy)]
+struct Left(RwSignal<Option<Secret>>);
+
+/// Has whatever is below this keep secrets for [`LeftSecret`] when their page goes away.
+pub fn keep_left_secrets() {
+    provide_context(Left(RwSignal::new(None)));
+}
+
+/// Shows what [`keep_left_secrets`] has kept, on whatever page that is.
+#[component]
+pub fn LeftSecret() -> impl IntoView {
+    let Left(secret) = expect_context();
+    view! { <SecretDialog secret /> }
+}
+
+/// Shows a secret until somebody says that it is kept: neither Escape nor a stray click takes it away, the browser asks
+/// before it closes the page, and on another page of the dashboard it is still shown.
 #[component]
 pub fn SecretDialog(
     /// What is shown; `None` shows nothing.
@@ -38,6 +54,13 @@ pub fn SecretDialog(
 ) -> impl IntoView {
     let is_kept = RwSignal::new(false);
     ask_before_leaving(secret);
+    let left = use_context::<Left>();
+    on_cleanup(move || {
+        let lost = secret.try_get_untracked().flatten();
+        if let (Some(Left(left)), Some(lost)) = (left, lost) {
+            left.set(Some(lost));
+        }
+    });
     Effect::new(move |_| {
         secret.track();
         is_kept.set(false);

@@ -20,7 +20,7 @@ where
     T: Clone + Send + Sync + 'static,
     V: IntoView + 'static,
 {
-    move || match fetch.answer.get() {
+    move || match fetch.with(|answer| answer.map(|answer| answer.cloned().map_err(Clone::clone))) {
         None => view! { <Skeleton /> }.into_any(),
         Some(Ok(answer)) => {
             let waiting = fetch.waiting;

@@ -13,6 +13,9 @@ use crate::fetch::Fetch;
 use crate::format;
 use crate::place::{self, use_query};
 
+/// The order of lists that can be sorted, until the address says another.
+pub const NEWEST_FIRST: &str = "-created";
+
 type Cell<T> = Arc<dyn Fn(&T) -> AnyView + Send + Sync>;
 
 /// A column.
@@ -209,8 +212,9 @@ fn head(title: &'static str, class: &'static str, sort: Option<&'static str>) ->
     };
     let query = StoredValue::new_local(use_query());
     let order = move || {
-        let now = query.with_value(|query| query.get("sort"))?;
-        let name = now.strip_prefix('-').unwrap_or(&now);
+        let now = query.with_value(|query| query.get("sort"));
+        let now = now.as_deref().unwrap_or(NEWEST_FIRST);
+        let name = now.strip_prefix('-').unwrap_or(now);
         (name == sort).then(|| now.starts_with('-'))
     };
     let turn = move |_| {

@@ -6,6 +6,7 @@
 pub mod message;
 mod proof;
 mod run;
+mod signed;
 mod source;
 mod walk;
 
@@ -13,7 +14,7 @@ use js_sys::Function;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use message::{Broken, Failure, Job, Kind, Said};
+use message::{Broken, Failure, Kind, Said, Task};
 
 /// Why a verification ends early.
 #[derive(Debug)]
@@ -36,25 +37,26 @@ impl Stop {
     }
 }
 
-/// Verifies the ledger that a [`Job`] in JSON names. `say` is called with each [`Said`] in JSON; the last one is the
-/// outcome.
+/// Does a [`Task`] in JSON. `say` is called with each [`Said`] in JSON; the last one is the outcome.
 #[wasm_bindgen]
-pub async fn verify(job: String, say: Function) {
+pub async fn verify(task: String, say: Function) {
     console_error_panic_hook::set_once();
     let speak = move |said: &Said| {
         let text = serde_json::to_string(said).unwrap_or_default();
         // Nobody listens any more: then nothing is to be said.
         let _ = say.call1(&JsValue::NULL, &text.into());
     };
-    let outcome = match serde_json::from_str::<Job>(&job) {
-        Ok(job) => run::run(job, speak.clone()).await,
+    let outcome = match serde_json::from_str(&task) {
+        Ok(Task::Ledger(job)) => run::run(job, speak.clone()).await.map(Said::Proven),
+        Ok(Task::Checkpoint { note, key }) => Ok(Said::Checked(signed::checkpoint(&note, &key))),
+        Ok(Task::Receipt { receipt }) => Ok(Said::Checked(signed::receipt(&receipt))),
         Err(error) => Err(Stop::Failed(Failure {
             detail: format!("The page and its verifier do not belong together: {error}. Reload the page."),
             ..Failure::default()
         })),
     };
     speak(&match outcome {
-        Ok(proven) => Said::Proven(proven),
+        Ok(said) => said,
         Err(Stop::Broken(broken)) => Said::Broken(broken),
         Err(Stop::Failed(failure)) => Said::Failed(failure),
     });

@@ -2,6 +2,26 @@
 
 use serde::{Deserialize, Serialize};
 
+/// What the page wants to know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "task", rename_all = "snake_case")]
+pub enum Task {
+    /// Whether a ledger is whole.
+    Ledger(Job),
+    /// Whether a checkpoint is signed with a key.
+    Checkpoint {
+        /// The signed note.
+        note: String,
+        /// The key.
+        key: String,
+    },
+    /// Whether a receipt holds.
+    Receipt {
+        /// It, in JSON.
+        receipt: String,
+    },
+}
+
 /// What to verify.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Job {
@@ -40,6 +60,19 @@ pub enum Said {
     Broken(Broken),
     /// It cannot be found out.
     Failed(Failure),
+    /// What came of a checkpoint or a receipt.
+    Checked(Checked),
+}
+
+/// What came of a checkpoint or a receipt.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checked {
+    /// What is wrong with it, as a sentence without its full stop; nothing if it holds.
+    pub problem: Option<String>,
+    /// Where the event of a receipt stands.
+    pub position: u64,
+    /// How many events the checkpoint covers.
+    pub size: u64,
 }
 
 /// How far it is.

@@ -8,9 +8,9 @@ use vinzy_client::customers::Customer;
 use super::deletion::Deletion;
 use super::form::CustomerForm;
 use super::{Task, title};
-use crate::components::Icon;
 use crate::components::{
-    Badge, Button, Column, Day, Empty, Filters, Kind, Loaded, Page, Pages, SearchFilter, Table, Tone,
+    Badge, Button, Column, Day, Empty, Filters, Icon, Kind, Loaded, NEWEST_FIRST, Page, Pages, SearchFilter,
+    Table, Tone,
 };
 use crate::fetch::{Fetch, fetch};
 use crate::format;
@@ -25,7 +25,7 @@ pub fn Customers() -> impl IntoView {
     let customers = fetch(move || {
         let filter = calls::customers::Filter {
             q: search.get(),
-            sort: Some(sort.get().unwrap_or_else(|| "-created".to_owned())),
+            sort: Some(sort.get().unwrap_or_else(|| NEWEST_FIRST.to_owned())),
             ..calls::customers::Filter::default()
         };
         let part = Part {

@@ -37,8 +37,8 @@ impl Names {
     }
 
     fn get(self, id: &str) -> Option<Customer> {
-        self.0.answer.with(|answer| {
-            let page = answer.as_ref()?.as_ref().ok()?;
+        self.0.with(|answer| {
+            let page = answer?.ok()?;
             page.rows.iter().find(|customer| customer.id == id).cloned()
         })
     }

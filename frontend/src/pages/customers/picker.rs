@@ -6,7 +6,7 @@ use vinzy_client::calls;
 use vinzy_client::customers::Customer;
 
 use super::title;
-use crate::components::{Combobox, Found};
+use crate::components::{Combobox, Found, NEWEST_FIRST};
 use crate::fetch::fetch_if;
 
 /// How many are offered at once.
@@ -33,7 +33,7 @@ pub fn CustomerPicker(
         wanted.get().map(|text| {
             let filter = calls::customers::Filter {
                 q: Some(text),
-                sort: Some("-created".to_owned()),
+                sort: Some(NEWEST_FIRST.to_owned()),
                 ..calls::customers::Filter::default()
             };
             let part = Part {
@@ -64,9 +64,7 @@ pub fn CustomerPicker(
     });
     let choose = move |one: Option<Found>| {
         let found = one.and_then(|one| {
-            let page = answer
-                .answer
-                .with_untracked(|answer| answer.as_ref()?.as_ref().ok().cloned())?;
+            let page = answer.get_untracked()?;
             page.rows.into_iter().find(|customer| customer.id == one.value)
         });
         if customer.with_untracked(|customer| *customer != found) {

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use vinzy_client::call::Call;
 use vinzy_client::calls;
-use vinzy_events::ledger::{Checkpoint, VerifierKey};
+use vinzy_events::ledger::Checkpoint;
 
 use crate::components::copy::download;
 use crate::components::{Ago, Button, Copy, Detail, Details, Id, Kind, Loaded, Section};
@@ -21,9 +21,18 @@ pub fn Newest() -> impl IntoView {
                 .into_any();
         };
         let saved = note.clone();
-        let signed = move || match key.get().map(|key| key.trim().parse::<VerifierKey>()) {
-            Some(Ok(key)) if key.open(&note).is_ok() => signed_by(&key).into_any(),
-            Some(_) => {
+        let checked = RwSignal::new(None::<(bool, String)>);
+        Effect::new(move |_| {
+            let Some(key) = key.get().map(|key| key.trim().to_owned()) else {
+                return;
+            };
+            verification::check_checkpoint(note.clone(), key.clone(), move |found| {
+                checked.try_set(Some((found.problem.is_none(), key)));
+            });
+        });
+        let signed = move || match checked.get() {
+            Some((true, key)) => signed_by(key).into_any(),
+            Some((false, _)) => {
                 view! { <span class="error">"The signature does not verify with the ledger's key"</span> }
                     .into_any()
             }
@@ -61,12 +70,12 @@ pub fn Newest() -> impl IntoView {
 }
 
 /// A key by its name and its id, whole to copy.
-pub fn signed_by(key: &VerifierKey) -> impl IntoView + use<> {
-    let whole = key.to_string();
-    let id = whole.split('+').nth(1).unwrap_or_default().to_owned();
+pub fn signed_by(whole: String) -> impl IntoView {
+    let mut parts = whole.split('+').map(str::to_owned);
+    let (name, id) = (parts.next(), parts.next());
     view! {
         <span class="id">
-            <span title=whole.clone()>{key.name().to_owned()} " (key " <code>{id}</code> ")"</span>
+            <span title=whole.clone()>{name} " (key " <code>{id}</code> ")"</span>
             <Copy text=whole what="Verifier key" />
         </span>
     }

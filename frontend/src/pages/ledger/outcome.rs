@@ -1,7 +1,6 @@
 //! What came of a verification.
 
 use leptos::prelude::*;
-use vinzy_events::ledger::VerifierKey;
 
 use super::checkpoint::signed_by;
 use crate::components::Icon;
@@ -13,7 +12,6 @@ use crate::{format, place};
 /// All is well.
 #[component]
 pub fn Success(proven: Proven, before: Option<Kept>, is_kept: bool) -> impl IntoView {
-    let key = proven.key.parse::<VerifierKey>().ok();
     let note = proven.note.clone();
     let read = proven.size - proven.from;
     let what = if proven.from == 0 {
@@ -65,7 +63,7 @@ pub fn Success(proven: Proven, before: Option<Kept>, is_kept: bool) -> impl Into
                 <Detail name="Root hash">
                     <Id id=proven.root what="Root hash" />
                 </Detail>
-                <Detail name="Signed by">{key.map(|key| signed_by(&key))}</Detail>
+                <Detail name="Signed by">{signed_by(proven.key)}</Detail>
                 {continues}
                 {handed_over}
                 <Detail name="Read and checked">{speed(read, proven.milliseconds, proven.busy_milliseconds)}</Detail>

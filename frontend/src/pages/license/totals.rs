@@ -105,10 +105,12 @@ pub fn ByAgent(here: Here) -> impl IntoView {
         here.follow_changes();
         calls::usage::agents(&here.id.get())
     });
-    let is_there = Memo::new(move |_| match usage.answer.get() {
-        None => false,
-        Some(Ok(usage)) => !usage.is_empty(),
-        Some(Err(_)) => true,
+    let is_there = Memo::new(move |_| {
+        usage.with(|answer| match answer {
+            None => false,
+            Some(Ok(usage)) => !usage.is_empty(),
+            Some(Err(_)) => true,
+        })
     });
     let view = |usage: AgentUsage| {
         let rows: Vec<_> = usage

@@ -5,6 +5,7 @@ use vinzy_client::call::encoded;
 use vinzy_client::calls::licenses::Filter;
 use vinzy_events::key::{self, KeyDigest};
 
+use crate::components::NEWEST_FIRST;
 use crate::format;
 use crate::place::Query;
 
@@ -70,7 +71,7 @@ impl Asked {
             key_digest: self.key.get(),
             expires_after,
             expires_before,
-            sort: Some(self.sort.get().unwrap_or_else(|| "-created".to_owned())),
+            sort: Some(self.sort.get().unwrap_or_else(|| NEWEST_FIRST.to_owned())),
         })
     }
 

@@ -39,9 +39,7 @@ pub fn ProductField(draft: Draft, deed: Deed) -> impl IntoView {
     });
     let choose = move |one: Option<Found>| {
         let product = one.and_then(|one| {
-            let page = answer
-                .answer
-                .with_untracked(|answer| answer.as_ref()?.as_ref().ok().cloned())?;
+            let page = answer.get_untracked()?;
             page.rows.into_iter().find(|product| product.code == one.value)
         });
         draft.product.set(product);

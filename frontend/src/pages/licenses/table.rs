@@ -7,7 +7,7 @@ use vinzy_client::call::{Page, Part};
 use vinzy_client::calls;
 use vinzy_client::licenses::License;
 
-use crate::components::{Ago, Badge, Column, Day, Empty, Pages, Section, Tone};
+use crate::components::{Ago, Badge, Column, Day, Empty, NEWEST_FIRST, Pages, Section, Tone};
 use crate::fetch::{Fetch, fetch};
 use crate::format;
 use crate::pages::customers::names::CustomerName;
@@ -21,7 +21,7 @@ pub fn href(license: &License) -> String {
 
 /// Whose the licenses of a page are.
 pub fn owners(licenses: Fetch<Page<License>>) -> BTreeSet<String> {
-    licenses.answer.with(|answer| match answer {
+    licenses.with(|answer| match answer {
         Some(Ok(page)) => page
             .rows
             .iter()
@@ -105,7 +105,7 @@ pub fn CustomersLicenses(customer_id: Memo<String>) -> impl IntoView {
     let licenses = fetch(move || {
         let filter = calls::licenses::Filter {
             customer_id: Some(customer_id.get()),
-            sort: Some(sort.get().unwrap_or_else(|| "-created".to_owned())),
+            sort: Some(sort.get().unwrap_or_else(|| NEWEST_FIRST.to_owned())),
             ..calls::licenses::Filter::default()
         };
         let part = Part {

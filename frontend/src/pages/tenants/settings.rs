@@ -147,7 +147,8 @@ impl Draft {
             let text = text.get_untracked();
             let text = text.trim();
             // What is no number stays as it is: the server says what is wrong with it.
-            (!text.is_empty()).then(|| serde_json::from_str(text).unwrap_or_else(|_| text.into()))
+            (!text.is_empty())
+                .then(|| serde_json::from_slice(text.as_bytes()).unwrap_or_else(|_| text.into()))
         };
         let overrides = Overrides {
             lease_ttl: number(self.lease_ttl),

@@ -18,11 +18,7 @@ pub fn keep_up<T: Clone + PartialEq + Send + Sync + 'static>(
     let asked = RwSignal::new(0_u32);
     Effect::new(move |_| {
         asked.track();
-        let pause = fetch.answer.with(|answer| {
-            answer
-                .as_ref()
-                .and_then(|answer| answer.as_ref().ok().and_then(&pause))
-        });
+        let pause = fetch.with(|answer| answer?.ok().and_then(&pause));
         let Some(pause) = pause else {
             return;
         };
@@ -35,9 +31,7 @@ pub fn keep_up<T: Clone + PartialEq + Send + Sync + 'static>(
                     && untrack(question).path == call.path;
                 if let Ok(answer) = answer
                     && is_same
-                    && fetch
-                        .answer
-                        .with_untracked(|old| !matches!(old, Some(Ok(old)) if *old == answer))
+                    && fetch.with_untracked(|old| !matches!(old, Some(Ok(old)) if *old == answer))
                 {
                     fetch.put(answer);
                 } else {

@@ -1,7 +1,7 @@
 //! The frame around all pages: who may see it, the way to each page, and what is always there.
 
 use leptos::prelude::*;
-use leptos_router::components::{FlatRoutes, Route, Router};
+use leptos_router::components::{Route, Router, Routes};
 use leptos_router::hooks::use_location;
 use leptos_router::path;
 use vinzy_client::access::Session;
@@ -86,7 +86,7 @@ fn Inside(session: Session) -> impl IntoView {
                 <Account session />
             </aside>
             <main id="content">
-                <FlatRoutes fallback=|| view! { <pages::missing::Missing /> }>
+                <Routes fallback=|| view! { <pages::missing::Missing /> }>
                     <Route path=path!("/") view=pages::home />
                     <Route path=path!("/licenses") view=pages::licenses::Licenses />
                     <Route path=path!("/licenses/new") view=pages::licenses::NewLicense />
@@ -106,7 +106,7 @@ fn Inside(session: Session) -> impl IntoView {
                     <Route path=path!("/tenants") view=pages::tenants::Tenants />
                     <Route path=path!("/tenants/:id") view=pages::tenants::Tenant />
                     <Route path=path!("/settings") view=pages::settings::Settings />
-                </FlatRoutes>
+                </Routes>
             </main>
         </div>
     }

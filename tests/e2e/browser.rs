@@ -79,6 +79,8 @@ impl Browser {
             "--disable-background-networking",
             "--disable-component-update",
             "--disable-sync",
+            // A screenshot of a whole page takes them away for a moment, and what is pressed then moves.
+            "--hide-scrollbars",
             "--window-size=1280,900",
             "--lang=en",
         ]
@@ -310,7 +312,11 @@ impl Browser {
 
     /// As [`Browser::look`], on a telephone: nothing may be wider than it.
     pub(crate) async fn look_narrow(&self, name: &str) {
-        self.resize(360, 780).await;
+        let telephone = json!({"width": 360, "height": 780, "deviceScaleFactor": 1, "mobile": true});
+        self.driver
+            .devtools("Emulation.setDeviceMetricsOverride", telephone)
+            .await
+            .unwrap();
         let widths = "return [document.documentElement.scrollWidth, window.innerWidth]";
         let mut last = Value::Null;
         for _ in 0..40 {
@@ -322,14 +328,8 @@ impl Browser {
         }
         self.look(&format!("{name}-360")).await;
         assert_eq!(last, json!([360, 360]), "{name} is wider than a telephone");
-        self.resize(1280, 900).await;
-    }
-
-    async fn resize(&self, width: u32, height: u32) {
-        let metrics =
-            json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500});
         self.driver
-            .devtools("Emulation.setDeviceMetricsOverride", metrics)
+            .devtools("Emulation.clearDeviceMetricsOverride", json!({}))
             .await
             .unwrap();
     }

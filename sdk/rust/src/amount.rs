@@ -47,7 +47,7 @@ impl<'de> Deserialize<'de> for Amount {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = Box::<RawValue>::deserialize(deserializer)?;
         // A number it must be; its text is kept, because what is parsed may have lost digits.
-        serde_json::from_str::<serde_json::Number>(raw.get()).map_err(D::Error::custom)?;
+        serde_json::from_slice::<serde_json::Number>(raw.get().as_bytes()).map_err(D::Error::custom)?;
         Ok(Self(raw.get().to_owned()))
     }
 }

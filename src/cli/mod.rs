@@ -8,6 +8,7 @@ mod health;
 mod keys;
 mod migrate;
 mod output;
+mod replay;
 mod serve;
 mod store;
 mod validate;
@@ -52,6 +53,8 @@ enum Command {
     Migrate(migrate::Migrate),
     /// Verify the ledgers of a database, event by event
     Verify(verify::Verify),
+    /// Make read models anew from the ledgers' events
+    Replay(replay::Replay),
     /// Check a ledger from outside: by its address or its saved files
     Audit(Box<audit::Audit>),
     /// Erase the personal data of a customer, for good
@@ -95,6 +98,7 @@ pub fn run() -> ExitCode {
         Command::Health(health) => health.run(),
         Command::Migrate(migrate) => migrate.run(data_dir_given),
         Command::Verify(verify) => verify.run(data_dir_given),
+        Command::Replay(replay) => replay.run(data_dir_given),
         Command::Audit(audit) => audit.run(),
         Command::Erase(erase) => erase.run(data_dir_given),
         Command::Keys(keys) => keys.run(data_dir_given, innermost),

@@ -31,6 +31,7 @@ mod openapi;
 mod overview;
 mod races;
 mod records;
+mod replay;
 mod sessions;
 mod settings;
 mod support;

@@ -151,8 +151,12 @@ impl TestDatabase {
     }
 
     pub(crate) async fn count(&self, sql: &str) -> i64 {
-        let mut connection = self.options().connect().await.unwrap();
-        sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap()
+        self.try_count(sql).await.unwrap()
+    }
+
+    pub(crate) async fn try_count(&self, sql: &str) -> sqlx::Result<i64> {
+        let mut connection = self.options().connect().await?;
+        sqlx::query_scalar(sql).fetch_one(&mut connection).await
     }
 
     pub(crate) async fn drop(self) {

@@ -98,7 +98,7 @@ fn value(value: &Value) -> AnyView {
         Value::Bool(true) => view! { <Badge label="On" tone=Tone::Good /> }.into_any(),
         Value::Bool(false) => view! { <Badge label="Off" /> }.into_any(),
         Value::Null => "Unlimited".into_any(),
-        Value::Number(number) => view! { <span class="figure">{format::number(number)}</span> }.into_any(),
+        Value::Number(number) => view! { <span class="tabular">{format::number(number)}</span> }.into_any(),
         other => view! { <code>{other.to_string()}</code> }.into_any(),
     }
 }

@@ -18,15 +18,7 @@ pub async fn send<T>(call: &Call<T>, idempotency_key: Option<&str>) -> Result<T,
     let mut outgoing = Outgoing::of(call);
     outgoing.idempotency_key = idempotency_key.map(str::to_owned);
     let answer = outgoing.send().await?;
-    read(call, &answer)
-}
-
-/// What an answer to a call says.
-///
-/// # Errors
-/// As [`send`].
-pub fn read<T>(call: &Call<T>, answer: &Answer) -> Result<T, Problem> {
-    call.read(answer).map_err(|problem| *problem)
+    call.read(&answer).map_err(|problem| *problem)
 }
 
 /// A request without the type of its answer: all calls share the code that sends it, so that there is less to fetch.

@@ -25,8 +25,11 @@ pub struct Fetch<T: 'static> {
     of: PhantomData<fn() -> T>,
 }
 
+/// What was answered.
+type Value = Arc<dyn Any + Send + Sync>;
+
 /// The newest answer; `None` before the first.
-type Held = Option<Result<Arc<dyn Any + Send + Sync>, Problem>>;
+type Held = Option<Result<Value, Problem>>;
 
 impl<T: 'static> Clone for Fetch<T> {
     fn clone(&self) -> Self {
@@ -50,7 +53,7 @@ pub fn fetch_if<T: Clone + Send + Sync + 'static>(
         Some(Asked {
             path: call.path.clone(),
             outgoing: Outgoing::of(&call),
-            read: Box::new(move |answer| api::read(&call, &answer).map(|value| Arc::new(value) as _)),
+            read: Box::new(move |answer| call.read(&answer).map(|value| Arc::new(value) as _)),
         })
     };
     let (answer, waiting, again) = (RwSignal::new(None), RwSignal::new(false), Trigger::new());
@@ -67,7 +70,7 @@ pub fn fetch_if<T: Clone + Send + Sync + 'static>(
 struct Asked {
     path: String,
     outgoing: Outgoing,
-    read: Box<dyn FnOnce(Answer) -> Result<Arc<dyn Any + Send + Sync>, Problem>>,
+    read: Box<dyn FnOnce(Answer) -> Result<Value, Box<Problem>>>,
 }
 
 fn follow(
@@ -98,7 +101,10 @@ fn follow(
             let answer = asked.outgoing.send().await;
             // The component may be gone, or the question another one by now.
             if newest.try_get_value() == Some(number) {
-                held.set(Some(answer.and_then(asked.read)));
+                held.set(Some(match answer {
+                    Ok(answer) => (asked.read)(answer).map_err(|problem| *problem),
+                    Err(problem) => Err(problem),
+                }));
                 waiting.set(false);
             }
         });
@@ -119,6 +125,11 @@ impl<T: Clone + Send + Sync + 'static> Fetch<T> {
     /// As [`Fetch::with`], without following it.
     pub fn with_untracked<R>(self, look: impl FnOnce(Option<Result<&T, &Problem>>) -> R) -> R {
         self.answer.with_untracked(|held| look(typed(held)))
+    }
+
+    /// The newest answer.
+    pub fn outcome(self) -> Option<Result<T, Box<Problem>>> {
+        self.with(|answer| Some(answer?.cloned().map_err(|problem| Box::new(problem.clone()))))
     }
 
     /// What was answered, if it was no refusal.
@@ -186,7 +197,7 @@ impl Deed {
         self.start(
             outgoing,
             Box::new(move |answer| {
-                let value = api::read(&call, &answer)?;
+                let value = call.read(&answer)?;
                 // Before what follows, which may take this deed's component away.
                 self.busy.try_set(false);
                 done(value);
@@ -195,15 +206,19 @@ impl Deed {
         );
     }
 
-    fn start(self, outgoing: Outgoing, done: Box<dyn FnOnce(Answer) -> Result<(), Problem>>) {
+    fn start(self, outgoing: Outgoing, done: Box<dyn FnOnce(Answer) -> Result<(), Box<Problem>>>) {
         if self.busy.get_untracked() {
             return;
         }
         self.busy.set(true);
         self.problem.set(None);
         api::spawn(async move {
-            if let Err(problem) = self.deliver(outgoing).await.and_then(done) {
-                self.problem.try_set(Some(problem));
+            let problem = match self.deliver(outgoing).await {
+                Ok(answer) => done(answer).err().map(|problem| *problem),
+                Err(problem) => Some(problem),
+            };
+            if problem.is_some() {
+                self.problem.try_set(problem);
                 self.busy.try_set(false);
             }
         });
@@ -215,7 +230,7 @@ impl Deed {
     /// As [`api::send`].
     pub async fn attempt<T>(self, call: &Call<T>) -> Result<T, Problem> {
         let answer = self.deliver(Outgoing::of(call)).await?;
-        api::read(call, &answer)
+        call.read(&answer).map_err(|problem| *problem)
     }
 
     fn deliver(self, mut outgoing: Outgoing) -> Sending {

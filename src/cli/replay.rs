@@ -145,13 +145,13 @@ impl Replay {
             done = progress.done;
         }
         bar.finish_and_clear();
-        let seconds = started.elapsed().as_secs_f64();
-        let ledgers = rebuilding.ledgers();
+        let took = started.elapsed();
+        let (events, ledgers) = (u128::from(done - before), rebuilding.ledgers());
         println!(
-            "{name}: {} events of {ledgers} {} replayed in {seconds:.1} s, {:.0} a second",
-            done - before,
+            "{name}: {events} events of {ledgers} {} replayed in {:.1} s, {} a second",
             if ledgers == 1 { "ledger" } else { "ledgers" },
-            (done - before) as f64 / seconds.max(0.001),
+            took.as_secs_f64(),
+            events * 1_000 / took.as_millis().max(1),
         );
         let mut is_same = true;
         if self.verify {

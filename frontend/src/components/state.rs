@@ -20,7 +20,7 @@ where
     T: Clone + Send + Sync + 'static,
     V: IntoView + 'static,
 {
-    move || match fetch.with(|answer| answer.map(|answer| answer.cloned().map_err(Clone::clone))) {
+    move || match fetch.outcome() {
         None => view! { <Skeleton /> }.into_any(),
         Some(Ok(answer)) => {
             let waiting = fetch.waiting;
@@ -31,7 +31,7 @@ where
             }
             .into_any()
         }
-        Some(Err(problem)) => view! { <Failed problem again=move |()| fetch.again() /> }.into_any(),
+        Some(Err(problem)) => view! { <Failed problem=*problem again=move |()| fetch.again() /> }.into_any(),
     }
 }
 

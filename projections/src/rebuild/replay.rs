@@ -92,7 +92,7 @@ pub enum ReplayError {
 }
 
 /// A ledger, how far it is replayed, and how far it shall be.
-struct Ledger {
+struct Course {
     ledger_id: String,
     position: u64,
     goal: u64,
@@ -106,7 +106,7 @@ pub struct Replay {
     scope: Scope,
     schema: String,
     serving: String,
-    ledgers: Vec<Ledger>,
+    ledgers: Vec<Course>,
     resumed_at: u64,
 }
 
@@ -412,7 +412,7 @@ async fn ledgers(
     conn: &mut PgConnection,
     projection: &dyn Projection,
     scope: &Scope,
-) -> sqlx::Result<Vec<Ledger>> {
+) -> sqlx::Result<Vec<Course>> {
     let rows = sqlx::query(
         "SELECT l.ledger_id, l.size, c.position AS serving, coalesce(p.position, 0) AS position
          FROM ledgers l
@@ -434,7 +434,7 @@ async fn ledgers(
             Until::Position(position) => position.min(size),
             Until::Time(time) => event_log::recorded_until(conn, &ledger_id, time).await?,
         };
-        ledgers.push(Ledger {
+        ledgers.push(Course {
             position: unsigned(row.try_get("position")?),
             goal,
             ledger_id,

@@ -69,7 +69,7 @@ pub struct UnreadableEvent {
 }
 
 /// All event types, with the newest version of each.
-fn catalogue() -> impl Iterator<Item = (&'static str, u32)> {
+pub fn catalogue() -> impl Iterator<Item = (&'static str, u32)> {
     const OWN: &[(&str, u32)] = &[(LEDGER_OPENED, 1), (LEDGER_KEY_ROTATED, 1)];
     [
         OWN,

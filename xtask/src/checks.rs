@@ -5,7 +5,9 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::shell::{cargo, root, run, step};
-use crate::{browser, conformance, dashboard, schemathesis, setup, sqlx, standard_webhooks, wasm};
+use crate::{
+    browser, conformance, dashboard, python_sdk, schemathesis, setup, sqlx, standard_webhooks, wasm,
+};
 
 const CARGO_DENY: &str = "0.20.2";
 const CARGO_MACHETE: &str = "0.9.2";
@@ -43,6 +45,7 @@ pub(crate) fn run_all() -> Result<()> {
             .env(standard_webhooks::VARIABLE, python)
             .env(browser::AXE, &axe))
     })?;
+    step("Python SDK", python_sdk::run)?;
     step("the ledger before tools that nobody here wrote", conformance::run)?;
     step("documentation", || {
         let doc = [

@@ -8,6 +8,7 @@ mod database;
 mod fuzz;
 mod npm;
 mod python;
+mod python_sdk;
 mod schemathesis;
 mod serve;
 mod setup;
@@ -55,6 +56,8 @@ enum Task {
     },
     /// Try every operation of the API on a running server, by its own description
     Schemathesis(schemathesis::Extent),
+    /// Check the Python SDK, and test it on a running server
+    PythonSdk,
     /// Have auditing tools that nobody here wrote check a ledger of 70,000 events, and tampered copies of it
     Conformance,
     /// Install the Python library that a test of webhooks needs, and show the interpreter that has it
@@ -85,6 +88,7 @@ fn main() -> ExitCode {
         Task::Wasm => wasm::check(),
         Task::Fuzz { minutes } => fuzz::run(minutes),
         Task::Schemathesis(extent) => schemathesis::build().and_then(|()| schemathesis::run(&extent)),
+        Task::PythonSdk => schemathesis::build().and_then(|()| python_sdk::run()),
         Task::Conformance => conformance::run(),
         Task::StandardWebhooks => standard_webhooks::python().map(|python| {
             println!("{}={}", standard_webhooks::VARIABLE, python.display());

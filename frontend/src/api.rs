@@ -14,10 +14,8 @@ use crate::session;
 /// # Errors
 /// What the server refused, that it cannot be reached (status 0), or that its answer makes no sense. That the session is
 /// over is also told to the whole page.
-pub async fn send<T>(call: &Call<T>, idempotency_key: Option<&str>) -> Result<T, Problem> {
-    let mut outgoing = Outgoing::of(call);
-    outgoing.idempotency_key = idempotency_key.map(str::to_owned);
-    let answer = outgoing.send().await?;
+pub async fn send<T>(call: &Call<T>) -> Result<T, Problem> {
+    let answer = Outgoing::of(call).send().await?;
     call.read(&answer).map_err(|problem| *problem)
 }
 

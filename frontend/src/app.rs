@@ -183,7 +183,7 @@ fn Account(session: Session) -> impl IntoView {
     let log_out = |()| {
         api::spawn(async {
             // Without an answer the cookie may still be there: then the next page says so.
-            let _ = api::send(&calls::session::delete(), None).await;
+            let _ = api::send(&calls::session::delete()).await;
             session::state().set(State::Out { ended: false });
         });
     };

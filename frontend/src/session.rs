@@ -42,7 +42,7 @@ pub fn state() -> ArcRwSignal<State> {
 pub fn ask() {
     state().set(State::Asking);
     api::spawn(async {
-        let answer = api::send(&calls::session::get(), None).await;
+        let answer = api::send(&calls::session::get()).await;
         state().set(match answer {
             Ok(session) => State::In(session),
             Err(problem) if problem.status == 401 => State::Out { ended: false },

@@ -169,7 +169,13 @@ pub fn check_receipt(receipt: &Receipt, told: impl FnOnce(Checked) + 'static) {
 /// Has a worker of its own look at something small: what it takes to check signatures is not part of the page.
 fn check(task: Task, told: impl FnOnce(Checked) + 'static) {
     let told = Rc::new(Cell::new(Some(told)));
+    let worker = Rc::new(Cell::new(None::<Worker>));
+    let ending = Rc::clone(&worker);
     let tell = move |checked| {
+        // Pages come and go: each would leave one behind.
+        if let Some(worker) = ending.take() {
+            worker.terminate();
+        }
         if let Some(told) = told.take() {
             told(checked);
         }
@@ -185,8 +191,9 @@ fn check(task: Task, told: impl FnOnce(Checked) + 'static) {
         }
     };
     let of_failure = tell.clone();
-    if work(&task, hear, move || of_failure(not_checked())).is_none() {
-        tell(not_checked());
+    match work(&task, hear, move || of_failure(not_checked())) {
+        Some(started) => worker.set(Some(started)),
+        None => tell(not_checked()),
     }
 }
 
@@ -211,7 +218,7 @@ fn work(task: &Task, mut hear: impl FnMut(Said) + 'static, failed: impl FnMut() 
     worker.set_onmessage(Some(heard.as_ref().unchecked_ref()));
     let failed = Closure::<dyn FnMut()>::new(failed);
     worker.set_onerror(Some(failed.as_ref().unchecked_ref()));
-    // They live as long as the page: a verification is nothing that somebody starts a thousand times.
+    // They live as long as the page: they are small, and nothing that somebody starts a thousand times.
     heard.forget();
     failed.forget();
     worker

@@ -87,8 +87,8 @@ fn main() -> ExitCode {
         Task::Browser { words } => checks::in_browser(&words),
         Task::Wasm => wasm::check(),
         Task::Fuzz { minutes } => fuzz::run(minutes),
-        Task::Schemathesis(extent) => schemathesis::build().and_then(|()| schemathesis::run(&extent)),
-        Task::PythonSdk => schemathesis::build().and_then(|()| python_sdk::run()),
+        Task::Schemathesis(extent) => shell::build_server().and_then(|()| schemathesis::run(&extent)),
+        Task::PythonSdk => shell::build_server().and_then(|()| python_sdk::run()),
         Task::Conformance => conformance::run(),
         Task::StandardWebhooks => standard_webhooks::python().map(|python| {
             println!("{}={}", standard_webhooks::VARIABLE, python.display());

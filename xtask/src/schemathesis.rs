@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use crate::python;
-use crate::shell::{cargo, root, run as run_program, succeeds, target};
+use crate::shell::{root, run as run_program, succeeds, target};
 
 const VERSION: &str = "4.32.5";
 const ADMIN_KEY: &str = "the-admins-key-for-schemathesis";
@@ -43,12 +43,8 @@ impl Default for Extent {
     }
 }
 
-/// Builds the server that [`run`] starts.
-pub(crate) fn build() -> Result<()> {
-    run_program(&mut cargo(["build", "--quiet", "--bin", "vinzy"]))
-}
-
-/// Starts a server with a few records and tries every operation on it; fails if anything is found.
+/// Starts a server with a few records and tries every operation on it; fails if anything is found. The server must have
+/// been built.
 pub(crate) fn run(extent: &Extent) -> Result<()> {
     let program = program()?;
     let server = Server::start()?;

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
-use crate::shell::{cargo, root, target};
+use crate::shell::{build_server, root, target};
 use crate::{dashboard, setup};
 
 /// Sets up, builds, and becomes the server.
@@ -16,7 +16,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     if let Err(error) = dashboard::build(dashboard::Build::Small) {
         println!("    no dashboard: {error:#}");
     }
-    crate::shell::run(&mut cargo(["build", "--quiet", "--bin", "vinzy"]))?;
+    build_server()?;
     let mut server = Command::new(target().join("debug/vinzy"));
     // Replaces this process, so that signals reach the server itself.
     let error = server.arg("serve").args(arguments).current_dir(root()).exec();

@@ -64,6 +64,11 @@ pub(crate) fn output(command: &mut Command) -> Option<String> {
     output.status.success().then(|| text.trim().to_owned())
 }
 
+/// Builds the server: `target/debug/vinzy`.
+pub(crate) fn build_server() -> Result<()> {
+    run(&mut cargo(["build", "--quiet", "--bin", "vinzy"]))
+}
+
 /// Runs a step under a heading and says how long it took.
 pub(crate) fn step<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     println!("\n==> {name}");

@@ -2,7 +2,7 @@
 
 use data_encoding::BASE64;
 use vinzy_client::audit as wire;
-use vinzy_events::ledger::{Checkpoint, Hash, Receipt, VerifierKey};
+use vinzy_events::ledger::{Hash, Receipt, VerifierKey};
 
 use crate::message::Checked;
 
@@ -11,9 +11,12 @@ pub(crate) fn checkpoint(note: &str, key: &str) -> Checked {
     told(open(note, key))
 }
 
-fn open(note: &str, key: &str) -> Result<(Checkpoint, u64), String> {
-    let key: VerifierKey = key.trim().parse().map_err(in_words)?;
-    Ok((key.open(note).map_err(in_words)?, 0))
+fn open(note: &str, key: &str) -> Result<Checked, String> {
+    let key: VerifierKey = key.parse().map_err(in_words)?;
+    Ok(Checked {
+        size: key.open(note).map_err(in_words)?.size,
+        ..Checked::default()
+    })
 }
 
 /// Whether a receipt, in JSON, holds.
@@ -21,7 +24,7 @@ pub(crate) fn receipt(json: &str) -> Checked {
     told(check(json))
 }
 
-fn check(json: &str) -> Result<(Checkpoint, u64), String> {
+fn check(json: &str) -> Result<Checked, String> {
     let receipt: wire::Receipt = serde_json::from_str(json).map_err(in_words)?;
     if receipt.version != wire::Receipt::VERSION {
         return Err(format!("it has the unknown version {}", receipt.version));
@@ -37,21 +40,18 @@ fn check(json: &str) -> Result<(Checkpoint, u64), String> {
     }
     .check(&key);
     let (checkpoint, leaf) = checked.map_err(in_words)?;
-    Ok((checkpoint, leaf.pos))
+    Ok(Checked {
+        problem: None,
+        position: leaf.pos,
+        size: checkpoint.size,
+    })
 }
 
-fn told(outcome: Result<(Checkpoint, u64), String>) -> Checked {
-    match outcome {
-        Ok((checkpoint, position)) => Checked {
-            problem: None,
-            position,
-            size: checkpoint.size,
-        },
-        Err(problem) => Checked {
-            problem: Some(problem),
-            ..Checked::default()
-        },
-    }
+fn told(outcome: Result<Checked, String>) -> Checked {
+    outcome.unwrap_or_else(|problem| Checked {
+        problem: Some(problem),
+        ..Checked::default()
+    })
 }
 
 fn in_words(error: impl std::fmt::Display) -> String {

@@ -208,8 +208,8 @@ impl Replay {
             .position(|ledger| ledger.position < ledger.goal)
     }
 
-    /// Compares row by row with what serves, both as of the same position of each ledger. Locks nothing: it looks at
-    /// one moment of the database.
+    /// Compares row by row with what serves, both as of the same position of each ledger; for a replay up to the head.
+    /// Locks nothing: it looks at one moment of the database.
     pub async fn compare(&mut self) -> Result<Vec<Difference>, ReplayError> {
         let mut tx = self.conn.begin().await?;
         sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
@@ -217,7 +217,7 @@ impl Replay {
             .await?;
         let mut found = vec![];
         for ledger in ledgers(&mut tx, self.projection.as_ref(), &self.scope).await? {
-            let to = checkpoint(&mut tx, self.projection.name(), &ledger.ledger_id).await?;
+            let to = ledger.goal;
             if to < ledger.position {
                 return Err(ReplayError::PastParked {
                     projection: self.projection.name(),
@@ -441,17 +441,6 @@ async fn ledgers(
         });
     }
     Ok(ledgers)
-}
-
-async fn checkpoint(conn: &mut PgConnection, projection: &str, ledger_id: &str) -> sqlx::Result<u64> {
-    let position = sqlx::query_scalar!(
-        "SELECT position FROM projection_checkpoints WHERE ledger_id = $1 AND projection = $2",
-        ledger_id,
-        projection,
-    )
-    .fetch_optional(conn)
-    .await?;
-    Ok(position.map_or(0, unsigned))
 }
 
 /// Applies events from a position on, up to another or only a batch of them, and notes where the next stands.

@@ -116,7 +116,7 @@ pub fn Download<T: Clone + 'static>(
         busy.set(true);
         let (call, name) = (call.get_value(), name.clone());
         crate::api::spawn(async move {
-            match crate::api::send(&call, None).await {
+            match crate::api::send(&call).await {
                 Ok(answer) => download(&name, "application/json", &content(&answer)),
                 Err(problem) => crate::components::toast_problem(&problem),
             }

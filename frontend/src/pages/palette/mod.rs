@@ -247,7 +247,7 @@ fn act(go: &Go, does: Does) {
         Does::Color(theme) => theme::choose(theme),
         Does::LogOut => api::spawn(async {
             // Without an answer the cookie may still be there: then the next page says so.
-            let _ = api::send(&vinzy_client::calls::session::delete(), None).await;
+            let _ = api::send(&vinzy_client::calls::session::delete()).await;
             crate::session::state().set(crate::session::State::Out { ended: false });
         }),
     }

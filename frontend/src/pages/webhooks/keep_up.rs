@@ -25,7 +25,7 @@ pub fn keep_up<T: Clone + PartialEq + Send + Sync + 'static>(
         let ask = move || {
             api::spawn(async move {
                 let call = untrack(question);
-                let answer = api::send(&call, None).await;
+                let answer = api::send(&call).await;
                 // The page may be gone, or show something else by now.
                 let is_same = asked.try_update_untracked(|asked| *asked += 1).is_some()
                     && untrack(question).path == call.path;

@@ -12,7 +12,7 @@ use crate::Stop;
 use crate::message::{Job, Kept, Kind, Progress, Proven, Said};
 use crate::proof;
 use crate::source::Source;
-use crate::walk::{self, Walk};
+use crate::walk::{self, WIDTH, Walk};
 
 /// Tiles that are on their way at a time: browsers open six connections to a server.
 const AHEAD: usize = 6;
@@ -88,14 +88,13 @@ pub(crate) async fn run(job: Job, say: impl Fn(&Said) + 'static) -> Result<Prove
     let mut walk = prepare(&ledger, old.clone(), job.state.as_deref())?;
     let mut busy = 0.0;
     let walked = events(&source, &ledger, &mut walk, &speaker, &mut busy).await;
-    walked.map_err(|stop| with_note(stop, &ledger.note, walk.checked()))?;
-    let checks = [
-        doubt.map_or(Ok(()), Err),
-        walk.finish(),
-        keys(&ledger, &walk, job.kept.as_ref()),
-    ];
-    for check in checks {
-        check.map_err(|stop| with_note(stop, &ledger.note, walk.checked()))?;
+    let outcome = walked
+        .and_then(|()| doubt.map_or(Ok(()), Err))
+        .and_then(|()| walk.finish())
+        .and_then(|()| keys(&ledger, &walk, job.kept.as_ref()));
+    if let Err(stop) = outcome {
+        let stop = blamed(&source, stop, &walk, ledger.checkpoint.size).await;
+        return Err(with_note(stop, &ledger.note, walk.checked()));
     }
     Ok(Proven {
         size: ledger.checkpoint.size,
@@ -118,7 +117,7 @@ fn with_note(stop: Stop, note: &str, good: u64) -> Stop {
     match stop {
         Stop::Broken(mut broken) => {
             broken.note = Some(note.to_owned());
-            broken.good = good;
+            broken.good = broken.position.map_or(good, |position| position.min(good));
             Stop::Broken(broken)
         }
         failed @ Stop::Failed(_) => failed,
@@ -176,15 +175,14 @@ async fn events(
     let size = ledger.checkpoint.size;
     speaker.reached(walk, size);
     let tiles = walk.tiles().map(|index| async move {
-        let events = tile(source, TileKind::Entries, index, size);
-        let hashes = tile(source, TileKind::Hashes { level: 0 }, index, size);
-        Ok((index, try_join(events, hashes).await?))
+        let (_, events) = tile(source, TileKind::Entries, index, size).await?;
+        Ok((index, events))
     });
     let mut tiles = std::pin::pin!(stream::iter(tiles).buffered(AHEAD));
     while let Some(tile) = tiles.next().await {
-        let (index, (events, hashes)) = tile?;
+        let (index, events) = tile?;
         let began = now();
-        walk.tile(index, &events, &hashes)?;
+        walk.tile(index, &events)?;
         *busy += now() - began;
         speaker.reached(walk, size);
     }
@@ -194,11 +192,30 @@ async fn events(
     Ok(())
 }
 
-async fn tile(source: &Source, kind: TileKind, index: u64, size: u64) -> Result<Vec<u8>, Stop> {
+/// Names the event that is to blame, where the tiles with the hashes of events tell which one it is: an event that was
+/// changed is noticed by the next one, which names the hash that it had.
+async fn blamed(source: &Source, stop: Stop, walk: &Walk, size: u64) -> Stop {
+    let Stop::Broken(broken) = &stop else { return stop };
+    let position = broken.position.unwrap_or_else(|| walk.checked());
+    for index in position.saturating_sub(1) / WIDTH..=position / WIDTH {
+        let events = tile(source, TileKind::Entries, index, size);
+        let hashes = tile(source, TileKind::Hashes { level: 0 }, index, size);
+        // What is not there says nothing.
+        let Ok((events, hashes)) = try_join(events, hashes).await else {
+            break;
+        };
+        if let Err(stop) = walk::blame((events.0, &events.1), (hashes.0, &hashes.1)) {
+            return stop;
+        }
+    }
+    stop
+}
+
+async fn tile(source: &Source, kind: TileKind, index: u64, size: u64) -> Result<(TilePath, Vec<u8>), Stop> {
     let path = TilePath::widest(kind, index, size);
     let path =
         path.ok_or_else(|| Stop::broken(Kind::Event, None, "no checkpoint covers this tile".to_owned()))?;
-    source.tile(path).await
+    Ok((path, source.tile(path).await?))
 }
 
 /// Checks the keys, now that it is known which ones the ledger's events name, by turns.

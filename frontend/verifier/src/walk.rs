@@ -1,8 +1,8 @@
 //! Follows a ledger event by event, from its first or from where another verification was.
 
 use vinzy_events::ledger::{
-    ChainVerifier, Checkpoint, Examined, Hash, TileKind, TilePath, VerifierState, entries, root_of,
-    split_hashes,
+    ChainVerifier, Checkpoint, Examined, Hash, TileKind, TilePath, VerifierState, entries, event_hash,
+    root_of, split_hashes,
 };
 use vinzy_events::stream::is_known_event;
 
@@ -91,46 +91,34 @@ impl Walk {
         TilePath::widest(kind, index, self.checkpoint.size)
     }
 
-    /// Checks a tile of events against the one with their hashes, and its events against those before.
-    pub(crate) fn tile(&mut self, index: u64, events: &[u8], hashes: &[u8]) -> Result<(), Stop> {
+    /// Checks the events of a tile against those before.
+    pub(crate) fn tile(&mut self, index: u64, events: &[u8]) -> Result<(), Stop> {
         let first = index * WIDTH;
-        let (path, hash_path) = self
-            .path(TileKind::Entries, index)
-            .zip(self.path(TileKind::Hashes { level: 0 }, index))
-            .ok_or_else(|| at(first, "no checkpoint covers it".to_owned()))?;
-        let hashes = split_hashes(hash_path, hashes).map_err(|error| at(first, error.to_string()))?;
-        let mut leaves = entries(events).take(path.width().into());
+        let path = self.path(TileKind::Entries, index);
+        let path = path.ok_or_else(|| at(first, "no checkpoint covers it".to_owned()))?;
+        let mut leaves = entries(events);
+        let mut hashes = Vec::with_capacity(path.width().into());
         let mut read = 0;
-        for (position, told) in (first..).zip(&hashes) {
+        for position in (first..).take(path.width().into()) {
             let leaf = leaves
                 .next()
                 .ok_or_else(|| at(position, format!("{path} does not hold it")))?;
             read += leaf.len() + 2;
             if position >= self.from {
-                self.event(position, leaf, told, (path, hash_path))?;
+                hashes.push(self.event(position, leaf)?);
             }
         }
         if read != events.len() {
             return Err(at(self.checked(), format!("{path} holds more than its events")));
         }
-        if hashes.len() as u64 == WIDTH && first >= self.from {
+        if hashes.len() as u64 == WIDTH {
             self.roots.1.push(root_of(&hashes));
         }
         Ok(())
     }
 
-    fn event(
-        &mut self,
-        position: u64,
-        leaf: &[u8],
-        told: &Hash,
-        (path, hash_path): (TilePath, TilePath),
-    ) -> Result<(), Stop> {
+    fn event(&mut self, position: u64, leaf: &[u8]) -> Result<Hash, Stop> {
         let (hash, examined) = Examined::with_hash(leaf);
-        if hash != *told {
-            let problem = format!("the event in {path} does not have the hash that {hash_path} says");
-            return Err(at(position, problem));
-        }
         let verified = self
             .verifier
             .push_examined(examined, None)
@@ -146,7 +134,7 @@ impl Walk {
                 );
                 Err(Stop::broken(Kind::History, Some(position), problem))
             }
-            _ => Ok(()),
+            _ => Ok(hash),
         }
     }
 
@@ -201,6 +189,23 @@ pub(crate) fn compare(path: TilePath, skip: usize, expected: &[Hash], bytes: &[u
             first + number * span,
             format!("{path} has another hash for the {span} events from here on than they give"),
         )),
+        None => Ok(()),
+    }
+}
+
+/// Compares the events of a tile with the tile of their hashes: names the first that has another one.
+pub(crate) fn blame(
+    (path, events): (TilePath, &[u8]),
+    (hash_path, hashes): (TilePath, &[u8]),
+) -> Result<(), Stop> {
+    let first = path.index() * WIDTH;
+    let hashes = split_hashes(hash_path, hashes).map_err(|error| at(first, error.to_string()))?;
+    let mut pairs = (first..).zip(entries(events).zip(&hashes));
+    match pairs.find(|(_, (leaf, told))| event_hash(leaf) != **told) {
+        Some((position, _)) => {
+            let problem = format!("the event in {path} does not have the hash that {hash_path} says");
+            Err(at(position, problem))
+        }
         None => Ok(()),
     }
 }

@@ -52,8 +52,8 @@ impl Ledger {
             Stop::Failed(failure) => panic!("{failure:?}"),
         };
         for index in walk.tiles() {
-            let (events, hashes) = self.tile(index, size);
-            walk.tile(index, &events, &hashes).map_err(broken)?;
+            let (events, _) = self.tile(index, size);
+            walk.tile(index, &events).map_err(broken)?;
         }
         walk.finish().map_err(broken)?;
         Ok(walk)
@@ -116,19 +116,45 @@ fn a_walk_goes_on_where_another_was() {
 }
 
 #[test]
-fn what_was_changed_is_found_where_it_is() {
+fn what_was_changed_is_noticed_at_once() {
     let ledger = Ledger::of(600);
     let checkpoint = ledger.checkpoint(600);
-    let (events, hashes) = ledger.tile(1, 600);
-    let at = |events: &[u8], hashes: &[u8]| {
+    let (events, _) = ledger.tile(1, 600);
+    let at = |events: &[u8]| {
         let mut walk = Walk::whole(checkpoint.clone(), None);
-        let (first, first_hashes) = ledger.tile(0, 600);
-        walk.tile(0, &first, &first_hashes).unwrap();
-        match walk.tile(1, events, hashes) {
-            Err(Stop::Broken(broken)) => (broken.position, broken.problem),
+        let (first, _) = ledger.tile(0, 600);
+        walk.tile(0, &first).unwrap();
+        match walk.tile(1, events) {
+            Err(Stop::Broken(broken)) => broken.position,
             outcome => panic!("{outcome:?}"),
         }
     };
+    let mut leaves = ledger.leaves[256..512].to_vec();
+    leaves[10] = String::from_utf8(leaves[10].clone())
+        .unwrap()
+        .replace("12:00:00", "12:00:01")
+        .into_bytes();
+    // The next event names the hash that this one had.
+    let edited = join_entries(leaves.iter().map(Vec::as_slice)).unwrap();
+    assert_eq!(at(&edited), Some(267));
+    assert_eq!(at(&events[..events.len() - 1]), Some(511));
+    assert_eq!(at(&[&events[..], b"\0\0"].concat()), Some(512));
+    // Another tile in its place.
+    let (first, _) = ledger.tile(0, 600);
+    assert_eq!(at(&first), Some(256));
+}
+
+#[test]
+fn the_event_that_is_to_blame_is_named() {
+    let ledger = Ledger::of(600);
+    let (events, hashes) = ledger.tile(1, 600);
+    let path = |kind| TilePath::widest(kind, 1, 600).unwrap();
+    let (path, hash_path) = (path(TileKind::Entries), path(TileKind::Hashes { level: 0 }));
+    let at = |events: &[u8], hashes: &[u8]| match blame((path, events), (hash_path, hashes)) {
+        Err(Stop::Broken(broken)) => (broken.position, broken.problem),
+        outcome => panic!("{outcome:?}"),
+    };
+    blame((path, &events), (hash_path, &hashes)).unwrap();
     let mut leaves = ledger.leaves[256..512].to_vec();
     leaves[10][20] ^= 1;
     let edited = join_entries(leaves.iter().map(Vec::as_slice)).unwrap();
@@ -138,12 +164,7 @@ fn what_was_changed_is_found_where_it_is() {
     let mut other = hashes.clone();
     other[32 * 9] ^= 1;
     assert_eq!(at(&events, &other).0, Some(265));
-    assert_eq!(at(&events[..events.len() - 1], &hashes).0, Some(511));
-    assert_eq!(at(&[&events[..], b"\0\0"].concat(), &hashes).0, Some(512));
     assert_eq!(at(&events, &hashes[..hashes.len() - 1]).0, Some(256));
-    // Another tile in its place, with its own hashes.
-    let (first, first_hashes) = ledger.tile(0, 600);
-    assert_eq!(at(&first, &first_hashes).0, Some(256));
 }
 
 #[test]

@@ -11,6 +11,10 @@ use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visit
 use serde_json::value::RawValue;
 use serde_json::{Map, Number, Value};
 
+mod reader;
+
+pub(crate) use reader::CanonicalReader;
+
 /// Integers up to this size are doubles exactly (2^53).
 const EXACT: u64 = 1 << 53;
 

@@ -12,6 +12,8 @@ use crate::json::{write_canonical, write_string};
 use crate::stream::license_id_of;
 use crate::{EventId, LicenseId, Timestamp};
 
+mod reader;
+
 /// The longest a leaf can be, in bytes: an entry of the tile API has a 16-bit length.
 pub const MAX_LEAF: usize = 65_535;
 
@@ -205,13 +207,22 @@ impl Leaf {
         }
     }
 
-    /// Reads stored bytes. That they are in canonical form is a separate check: [`Leaf::encode`] gives
-    /// them again exactly if they are.
+    /// Reads stored bytes, in canonical form or not.
     pub fn parse(bytes: &[u8]) -> Result<Self, LeafError> {
         if bytes.len() > MAX_LEAF {
             return Err(LeafError::TooLarge(bytes.len()));
         }
         Ok(serde_json::from_slice(bytes)?)
+    }
+
+    /// Reads stored bytes, and says whether they are in canonical form: whether [`Leaf::encode`] would give exactly them.
+    pub fn examine(bytes: &[u8]) -> Result<(Self, bool), LeafError> {
+        if let Some(leaf) = reader::read(bytes) {
+            return Ok((leaf, true));
+        }
+        let leaf = Self::parse(bytes)?;
+        let is_canonical = leaf.encode().ok().as_deref() == Some(bytes);
+        Ok((leaf, is_canonical))
     }
 
     /// The license that the event belongs to.

@@ -48,11 +48,11 @@ pub struct Examined {
 impl Examined {
     /// Parses and hashes, and looks whether the bytes are in canonical form.
     pub fn of(bytes: &[u8]) -> Result<Self, LeafError> {
-        let leaf = Leaf::parse(bytes)?;
+        let (leaf, canonical) = Leaf::examine(bytes)?;
         Ok(Self {
-            canonical: leaf.encode().ok().as_deref() == Some(bytes),
-            hash: event_hash(bytes),
             leaf,
+            hash: event_hash(bytes),
+            canonical,
         })
     }
 
@@ -268,13 +268,13 @@ impl ChainVerifier {
         }
         self.check_place(&leaf).map_err(finding)?;
         let stream = stream_id(&leaf);
-        let seq = self.next_in_stream(&stream, &leaf).map_err(finding)?;
+        self.check_stream(&stream, leaf.stream.seq).map_err(finding)?;
         self.check_content(&leaf).map_err(finding)?;
         let key = self.named_key(&leaf).map_err(|error| finding(error.into()))?;
         if let Some(columns) = columns {
             columns.check(&leaf, hash).map_err(finding)?;
         }
-        self.streams.insert(stream, seq);
+        self.streams.insert(stream, leaf.stream.seq);
         self.keys.extend(key);
         self.head_hash = hash;
         self.frontier.push(hash);
@@ -357,11 +357,10 @@ impl ChainVerifier {
         Ok(())
     }
 
-    fn next_in_stream(&self, stream: &str, leaf: &Leaf) -> Result<u64, Problem> {
+    fn check_stream(&self, stream: &str, found: u64) -> Result<(), Problem> {
         let expected = self.streams.get(stream).map_or(1, |last| last + 1);
-        let found = leaf.stream.seq;
         if found == expected {
-            Ok(found)
+            Ok(())
         } else {
             Err(Problem::StreamSequence { expected, found })
         }

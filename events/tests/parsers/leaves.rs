@@ -107,6 +107,9 @@ fn check(bytes: &[u8]) -> Result<(), TestCaseError> {
         (&*content.event_type, content.type_ver),
         (&*leaf.event_type, leaf.type_ver)
     );
+    let (examined, is_canonical) = Leaf::examine(bytes).unwrap();
+    prop_assert_eq!(&examined, &leaf);
+    prop_assert_eq!(is_canonical, leaf.encode().ok().as_deref() == Some(bytes));
     let again = leaf
         .encode()
         .map(|bytes| Leaf::parse(&bytes).unwrap().encode().unwrap());
@@ -123,6 +126,7 @@ proptest! {
     fn a_leaf_reads_as_what_it_was(leaf in any_leaf()) {
         let bytes = leaf.encode().unwrap();
         prop_assert_eq!(&Leaf::parse(&bytes).unwrap(), &leaf);
+        prop_assert_eq!(Leaf::examine(&bytes).unwrap(), (leaf.clone(), true));
         let content = LeafContent::parse(&bytes).unwrap();
         prop_assert_eq!(serde_json::from_str::<Value>(content.payload.get()).unwrap(), leaf.payload);
         check(&bytes)?;

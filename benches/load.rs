@@ -7,6 +7,10 @@
 mod client;
 #[path = "load/floor.rs"]
 mod floor;
+#[path = "load/history.rs"]
+mod history;
+#[path = "load/process.rs"]
+mod process;
 #[path = "load/server.rs"]
 mod server;
 #[path = "load/table.rs"]
@@ -17,8 +21,8 @@ use std::time::Duration;
 use clap::Parser;
 use serde_json::json;
 
-use client::{Connection, Measured, Requests, drive, pace};
-use server::{Issued, Server, activation, thousand, thousand_uses_of, use_of, validation};
+use client::{Connection, Measured, Requests, Target, drive, pace};
+use server::{Issued, Server, thousand};
 use table::{Demand, Row, Table};
 
 /// Load benchmark: the server, and the floors it stands on.
@@ -33,6 +37,15 @@ struct Options {
     /// Only these parts, instead of all
     #[arg(long, value_delimiter = ',')]
     only: Vec<Part>,
+    /// Licenses in the lists
+    #[arg(long, default_value_t = 100_000)]
+    licenses: u64,
+    /// Events of the history that is verified, replayed and travelled in
+    #[arg(long, default_value_t = 1_000_000)]
+    events: u64,
+    /// What the history's mix derives from
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
     /// Records on the long meter
     #[arg(long, default_value_t = 1_000_000)]
     records: u64,
@@ -59,7 +72,9 @@ enum Part {
     Meter,
     Activate,
     Tenants,
+    Lists,
     Webhooks,
+    History,
 }
 
 fn main() {
@@ -75,21 +90,47 @@ fn main() {
 }
 
 async fn run(options: &Options) {
-    let server = match (&options.base_url, &options.api_key) {
-        (Some(base), Some(key)) => Server::elsewhere(base, key),
+    let start = || match (&options.base_url, &options.api_key) {
+        (Some(base), Some(key)) => match Target::parse(base, key) {
+            Ok(target) => Server::elsewhere(target),
+            Err(problem) => {
+                eprintln!("load: {problem}");
+                std::process::exit(2);
+            }
+        },
         _ => Server::start(),
     };
+    let wanted = |part: Part| options.only.is_empty() || options.only.contains(&part);
+    let mut table = Table::new(options.seconds);
+    let beside_history = options.only != [Part::History];
+    if beside_history {
+        table = requests(options, start(), table, wanted).await;
+    }
+    if wanted(Part::History) {
+        history(options, start(), &mut table).await;
+    }
+    table.print();
+    table.write();
+}
+
+/// All parts that consist of requests, on one server.
+async fn requests(options: &Options, server: Server, table: Table, wanted: impl Fn(Part) -> bool) -> Table {
+    let span = Duration::from_secs(options.seconds);
+    let empty = if wanted(Part::Lists) {
+        Some(drive(&server.target.address, first_page(&server), LISTING, span).await)
+    } else {
+        None
+    };
     let mut bench = Bench {
-        span: Duration::from_secs(options.seconds),
+        span,
         clients: options.clients,
         licenses: prepare(&server).await,
         server,
-        table: Table::default(),
+        table,
         commits: None,
         issued: 1000,
     };
     // Between parts what is read catches up, so that no part pays for the one before.
-    let wanted = |part: Part| options.only.is_empty() || options.only.contains(&part);
     if wanted(Part::Validate) {
         bench.validations().await;
         bench.server.catch_up().await;
@@ -115,14 +156,70 @@ async fn run(options: &Options) {
         bench.tenants().await;
         bench.server.catch_up().await;
     }
+    if let Some(empty) = empty {
+        bench.lists(options.licenses, &empty).await;
+        bench.at_rest().await;
+    }
     // The last one: it leaves more deliveries behind than anybody would wait for.
     if wanted(Part::Webhooks) {
         bench.webhooks().await;
     }
-    bench.table.print();
-    bench.table.write();
     check(&bench.server, bench.issued).await;
     bench.server.stop();
+    bench.table
+}
+
+/// Connections that read lists.
+const LISTING: usize = 4;
+/// Memory that a server at rest may hold, in bytes.
+const REST: u64 = 200_000_000;
+
+fn first_page(server: &Server) -> Requests {
+    Requests::Turns(vec![server.target.get("/licenses?page_size=20")])
+}
+
+/// A ledger with a long history of everything that happens: made, asked for what was, verified and replayed.
+async fn history(options: &Options, server: Server, table: &mut Table) {
+    let made = history::make(&server, options.events, options.seed).await;
+    println!(
+        "a history of {} events, by {} requests in {:.0} s",
+        made.events,
+        made.requests,
+        made.took.as_secs_f64()
+    );
+    let connections = usize::try_from(history::SELLERS).unwrap_or_default();
+    table.push(Row::rate(
+        "a mix of everything, events",
+        connections,
+        made.events,
+        made.took,
+    ));
+    server.catch_up().await;
+    // Of what is older than that.
+    let (position, licenses) = (made.events / 2, &made.licenses[..made.licenses.len().div_ceil(3)]);
+    let (span, address) = (Duration::from_secs(options.seconds), &server.target.address);
+    for ask in ["/licenses", "/usage"] {
+        let paths = licenses.iter().map(|id| format!("{ask}/{id}?at={position}"));
+        let requests = paths.map(|path| server.target.get(&path)).collect();
+        let measured = drive(address, Requests::Turns(requests), LISTING, span).await;
+        table.push(Row::plain(
+            &format!("GET {ask}/…?at={position}"),
+            LISTING,
+            &measured,
+        ));
+    }
+    let Some(data_dir) = server.data_dir() else {
+        return;
+    };
+    let events = server.size().await;
+    for (arguments, per_second) in [
+        (&["verify"][..], 200_000.0),
+        (&["replay", "--verify", "--dry-run"], 20_000.0),
+    ] {
+        let cost = process::run(data_dir, arguments);
+        let path = format!("vinzy {}, {events} events", arguments.join(" "));
+        table.push(Row::command(&path, events, &cost, per_second, REST));
+    }
 }
 
 /// A run of the benchmark.
@@ -154,7 +251,7 @@ impl Bench {
         p99: Option<Duration>,
     ) -> Figures {
         let connections = self.connections(connections);
-        let measured = drive(&self.server.address, requests, connections, self.span).await;
+        let measured = drive(&self.server.target.address, requests, connections, self.span).await;
         let demand = |ratio| Demand {
             floor: "INSERT … COMMIT",
             ratio,
@@ -171,12 +268,19 @@ impl Bench {
     }
 
     async fn validations(&mut self) {
-        let one = validation(&self.licenses[0]);
+        let one = self.server.target.validation(&self.licenses[0]);
         let answer = self.server.once(&one).await;
         let floor = floor::Floor::start(&answer);
         let connections = self.connections(32);
         let only = || Requests::Turns(vec![one.clone()]);
-        let bare = drive(&floor.address, only(), connections, self.span).await;
+        let bare = Target::at(floor.address.clone(), String::new()).validation(&self.licenses[0]);
+        let bare = drive(
+            &floor.address,
+            Requests::Turns(vec![bare]),
+            connections,
+            self.span,
+        )
+        .await;
         drop(floor);
         self.table.push(Row::floor("bare axum route", connections, &bare));
         let demand = Demand {
@@ -185,12 +289,16 @@ impl Bench {
             p99_ratio: Some(4.0),
             p99: None,
         };
-        let many = self.licenses.iter().map(|license| validation(license)).collect();
+        let many = self
+            .licenses
+            .iter()
+            .map(|license| self.server.target.validation(license))
+            .collect();
         for (path, requests) in [
             ("POST /validate, one license", only()),
             ("POST /validate, 1,000 licenses", Requests::Turns(many)),
         ] {
-            let measured = drive(&self.server.address, requests, connections, self.span).await;
+            let measured = drive(&self.server.target.address, requests, connections, self.span).await;
             self.table
                 .push(Row::demanding(path, connections, &measured, &bare, &demand));
         }
@@ -217,15 +325,15 @@ impl Bench {
         let license = self.server.issue_unlimited().await;
         self.issued += 1;
         let p99 = Some(Duration::from_millis(50));
-        let one = Requests::Turns(vec![use_of(&license.key, "calls", None)]);
+        let one = Requests::Turns(vec![self.server.target.use_of(&license.key, "calls", None)]);
         let mut done = self
             .beside_commits("POST /usage/record, one license", 64, one, Some(5.0), p99)
             .await
             .done();
         self.server.catch_up().await;
-        let key = license.key.clone();
+        let (target, key) = (self.server.target.clone(), license.key.clone());
         let keyed = Requests::Made(Box::new(move |client, number| {
-            use_of(&key, "calls", Some(&format!("{client}-{number}")))
+            target.use_of(&key, "calls", Some(&format!("{client}-{number}")))
         }));
         done += self
             .beside_commits("POST /usage/record, idempotency keys", 64, keyed, None, None)
@@ -235,7 +343,7 @@ impl Bench {
         let many = self
             .licenses
             .iter()
-            .map(|key| use_of(key, "calls", None))
+            .map(|key| self.server.target.use_of(key, "calls", None))
             .collect();
         self.beside_commits(
             "POST /usage/record, 1,000 licenses",
@@ -251,13 +359,13 @@ impl Bench {
     async fn long_meter(&mut self, records: u64) {
         let license = self.server.issue_unlimited().await;
         self.issued += 1;
-        let single = || Requests::Turns(vec![use_of(&license.key, "long", None)]);
-        let first = drive(&self.server.address, single(), 1, self.span).await;
+        let single = || Requests::Turns(vec![self.server.target.use_of(&license.key, "long", None)]);
+        let first = drive(&self.server.target.address, single(), 1, self.span).await;
         self.table
             .push(Row::plain("POST /usage/record, a new meter", 1, &first));
-        let batch = thousand_uses_of(&license.key, "long");
+        let batch = self.server.target.thousand_uses_of(&license.key, "long");
         let filling = (0..8).map(|_| async {
-            let mut connection = Connection::open(&self.server.address).await;
+            let mut connection = Connection::open(&self.server.target.address).await;
             for _ in 0..records / 8_000 {
                 let (status, answer) = connection.exchange(&batch).await;
                 assert_eq!(status, 200, "{}", String::from_utf8_lossy(answer));
@@ -272,7 +380,7 @@ impl Bench {
         );
         // What is read from them has caught up before the figures count.
         self.expect_total(&license, "long", first.done() + filled).await;
-        let after = drive(&self.server.address, single(), 1, self.span).await;
+        let after = drive(&self.server.target.address, single(), 1, self.span).await;
         self.table.push(Row::costing(
             &format!("POST /usage/record, after {filled}"),
             1,
@@ -287,9 +395,9 @@ impl Bench {
     async fn activations(&mut self) {
         let license = self.server.issue_unlimited().await;
         self.issued += 1;
-        let key = license.key.clone();
+        let (target, key) = (self.server.target.clone(), license.key.clone());
         let fresh = Requests::Made(Box::new(move |client, number| {
-            activation(&key, &format!("machine-{client}-{number}"))
+            target.activation(&key, &format!("machine-{client}-{number}"))
         }));
         let done = self
             .beside_commits("POST /activate, one license", 64, fresh, Some(4.0), None)
@@ -300,6 +408,52 @@ impl Bench {
         assert_eq!(total, done, "machines acknowledged, and listed");
     }
 
+    /// Lists of many licenses, beside the empty one.
+    async fn lists(&mut self, licenses: u64, empty: &Figures) {
+        self.table
+            .push(Row::floor("GET /licenses, none yet", LISTING, empty));
+        let missing = licenses.saturating_sub(self.issued);
+        let issuing = self.server.issuing();
+        let filling = (0..64).map(|_| async {
+            let mut connection = Connection::open(&self.server.target.address).await;
+            for _ in 0..missing.div_ceil(64) {
+                let (status, answer) = connection.exchange(&issuing).await;
+                assert_eq!(status, 201, "{}", String::from_utf8_lossy(answer));
+            }
+        });
+        futures::future::join_all(filling).await;
+        self.issued += missing.div_ceil(64) * 64;
+        self.server.catch_up().await;
+        let deep = self.server.page_after(self.issued / 2).await;
+        let pages = [
+            ("first page", first_page(&self.server)),
+            ("deep cursor", Requests::Turns(vec![deep])),
+        ];
+        for (page, requests) in pages {
+            let measured = drive(&self.server.target.address, requests, LISTING, self.span).await;
+            let path = format!("GET /licenses of {}, {page}", self.issued);
+            self.table
+                .push(Row::lagging(&path, LISTING, &measured, ("none yet", empty), 10.0));
+        }
+    }
+
+    /// What a server holds that has nothing to do: after all that load, and after its next start.
+    async fn at_rest(&mut self) {
+        let licenses = self.issued;
+        let mut push = |server: &Server, when: &str, limit| {
+            if let Some(resident) = server.resident() {
+                let path = format!("at rest {when}, {licenses} licenses");
+                self.table.push(Row::memory(&path, resident, limit));
+            }
+        };
+        tokio::time::sleep(self.span).await;
+        push(&self.server, "after the load", None);
+        self.server.restart();
+        self.server.catch_up().await;
+        tokio::time::sleep(self.span).await;
+        push(&self.server, "after a start", Some(REST));
+    }
+
     /// Two tenants who ask evenly; then one of them asks twenty times what it may.
     async fn tenants(&mut self) {
         const RATE: u32 = 100;
@@ -307,7 +461,7 @@ impl Bench {
         let (Some(busy), Some(calm)) = (limited, self.server.tenant("calm", None).await) else {
             return;
         };
-        let (address, span) = (self.server.address.clone(), self.span);
+        let (address, span) = (self.server.target.address.clone(), self.span);
         let asking = |requests: &[Vec<u8>], connections, per_second| {
             let requests = Requests::Turns(requests.to_vec());
             let address = address.clone();
@@ -339,9 +493,9 @@ impl Bench {
     async fn webhooks(&mut self) {
         let license = self.server.issue_unlimited().await;
         self.issued += 1;
-        let recording = || Requests::Turns(vec![use_of(&license.key, "calls", None)]);
+        let recording = || Requests::Turns(vec![self.server.target.use_of(&license.key, "calls", None)]);
         let connections = self.connections(64);
-        let none = drive(&self.server.address, recording(), connections, self.span).await;
+        let none = drive(&self.server.target.address, recording(), connections, self.span).await;
         self.table
             .push(Row::plain("POST /usage/record, no endpoints", connections, &none));
         let mut done = none.done();
@@ -351,7 +505,7 @@ impl Bench {
         ] {
             self.server.catch_up().await;
             self.server.thousand_endpoints(wanted).await;
-            let measured = drive(&self.server.address, recording(), connections, self.span).await;
+            let measured = drive(&self.server.target.address, recording(), connections, self.span).await;
             self.table.push(Row::costing(
                 path,
                 connections,
@@ -397,6 +551,9 @@ async fn prepare(server: &Server) -> Vec<String> {
 
 /// Whatever the speed: the ledger verifies, and nothing acknowledged is missing.
 async fn check(server: &Server, issued: u64) {
+    if server.data_dir().is_none() {
+        return;
+    }
     let (body, _) = server.get("/ledger/verify").await;
     assert_eq!(body["valid"], true, "{body}");
     let (_, total) = server.get_patiently("/licenses?page_size=1").await;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -207,20 +208,108 @@ fn complete(bytes: &[u8]) -> Option<usize> {
     Some(head + length.unwrap_or(0))
 }
 
-/// A request as bytes.
-pub(crate) fn request(method: &str, path: &str, key: Option<&str>, body: Option<&str>) -> Vec<u8> {
-    let mut head = format!("{method} {path} HTTP/1.1\r\nHost: bench\r\n");
-    if let Some(key) = key {
-        head += &format!("X-Vinzy-Api-Key: {key}\r\n");
-    }
-    match body {
-        Some(body) => {
-            head += &format!(
-                "Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-                body.len()
-            );
+/// The JSON body of an answer.
+pub(crate) fn body_of(answer: &[u8]) -> Value {
+    let head = answer
+        .windows(4)
+        .position(|window| window == b"\r\n\r\n")
+        .expect("a head")
+        + 4;
+    serde_json::from_slice(&answer[head..]).expect("a JSON body")
+}
+
+/// A server, and as whom it is asked.
+#[derive(Clone)]
+pub(crate) struct Target {
+    /// Host and port.
+    pub(crate) address: String,
+    /// Path before all routes.
+    pub(crate) prefix: String,
+    /// An admin's key.
+    pub(crate) key: String,
+}
+
+impl Target {
+    /// One at an address, without a path before its routes.
+    pub(crate) const fn at(address: String, key: String) -> Self {
+        Self {
+            address,
+            prefix: String::new(),
+            key,
         }
-        None => head += "\r\n",
     }
-    head.into_bytes()
+
+    /// A server at a URL such as `http://localhost:8080/api`.
+    pub(crate) fn parse(base_url: &str, key: &str) -> Result<Self, String> {
+        let url = url::Url::parse(base_url).map_err(|error| format!("{base_url}: {error}"))?;
+        let host = url.host_str().filter(|_| url.scheme() == "http");
+        let host = host.ok_or_else(|| format!("{base_url}: only http:// is measured"))?;
+        Ok(Self {
+            address: format!("{host}:{}", url.port_or_known_default().unwrap_or(80)),
+            prefix: url.path().trim_end_matches('/').to_owned(),
+            key: key.to_owned(),
+        })
+    }
+
+    /// The same server, asked with another key.
+    pub(crate) fn with_key(&self, key: &str) -> Self {
+        Self {
+            key: key.to_owned(),
+            ..self.clone()
+        }
+    }
+
+    /// A request as bytes, with the API key if it is an admin's.
+    pub(crate) fn request(&self, method: &str, path: &str, is_admin: bool, body: Option<&Value>) -> Vec<u8> {
+        let mut head = format!(
+            "{method} {}{path} HTTP/1.1\r\nHost: {}\r\n",
+            self.prefix, self.address
+        );
+        if is_admin {
+            head += &format!("X-Vinzy-Api-Key: {}\r\n", self.key);
+        }
+        match body.map(Value::to_string) {
+            Some(body) => {
+                head += &format!(
+                    "Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+                    body.len()
+                );
+            }
+            None => head += "\r\n",
+        }
+        head.into_bytes()
+    }
+
+    /// Records a use of 1, with an idempotency key if one is given.
+    pub(crate) fn use_of(&self, license_key: &str, metric: &str, idempotency_key: Option<&str>) -> Vec<u8> {
+        let mut body = json!({"key": license_key, "metric": metric, "value": 1});
+        if let Some(key) = idempotency_key {
+            body["idempotency_key"] = key.into();
+        }
+        self.request("POST", "/usage/record", false, Some(&body))
+    }
+
+    /// Records a use of 1 a thousand times.
+    pub(crate) fn thousand_uses_of(&self, license_key: &str, metric: &str) -> Vec<u8> {
+        let records = vec![json!({"metric": metric, "value": 1}); 1000];
+        let body = json!({"key": license_key, "records": records});
+        self.request("POST", "/usage/batch", false, Some(&body))
+    }
+
+    /// Activates a machine.
+    pub(crate) fn activation(&self, license_key: &str, fingerprint: &str) -> Vec<u8> {
+        let body =
+            json!({"key": license_key, "fingerprint": fingerprint, "hostname": "bench", "platform": "linux"});
+        self.request("POST", "/activate", false, Some(&body))
+    }
+
+    /// Validates a license key.
+    pub(crate) fn validation(&self, license_key: &str) -> Vec<u8> {
+        self.request("POST", "/validate", false, Some(&json!({ "key": license_key })))
+    }
+
+    /// Asks for something as an admin.
+    pub(crate) fn get(&self, path: &str) -> Vec<u8> {
+        self.request("GET", path, true, None)
+    }
 }

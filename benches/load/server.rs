@@ -10,11 +10,11 @@ use std::time::Duration;
 use futures::StreamExt;
 use serde_json::{Value, json};
 
-use super::client::{Connection, request};
+use super::client::{Connection, Target, body_of};
+use super::process;
 
 pub(crate) struct Server {
-    pub(crate) address: String,
-    key: String,
+    pub(crate) target: Target,
     super_admin_key: Option<String>,
     customer: OnceLock<String>,
     own: Option<Own>,
@@ -48,38 +48,11 @@ impl Server {
         std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o755))
             .expect("it is ours");
         let data_dir = directory.path().join("data");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_vinzy"))
-            .arg("serve")
-            .env("VINZY_DATA_DIR", &data_dir)
-            .env("VINZY_PORT", "0")
-            .env("VINZY_LOG", "warn")
-            // Everything comes from one address here.
-            .env("VINZY_RATE_LIMIT_ENABLED", "false")
-            .env_remove("VINZY_DB_URL")
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the server starts");
-        let (mut address, mut key, mut super_admin_key) = (None, None, None);
-        let stdout = child.stdout.take().expect("it is piped");
-        let mut lines = BufReader::new(stdout).lines().map_while(Result::ok);
-        while address.is_none() || key.is_none() || super_admin_key.is_none() {
-            let line = lines
-                .next()
-                .expect("the server says where it is and what its key is");
-            let word = line
-                .split_whitespace()
-                .find_map(|word| word.strip_prefix("http://"));
-            address = address.or(word.map(str::to_owned));
-            let value = |name: &str| line.strip_prefix(name).map(str::to_owned);
-            key = key.or(value("VINZY_API_KEY="));
-            super_admin_key = super_admin_key.or(value("VINZY_SUPER_ADMIN_KEY="));
-        }
-        // Its further lines go nowhere, but must be taken.
-        std::thread::spawn(move || lines.for_each(drop));
+        let (child, said) = serve(&data_dir, &["VINZY_API_KEY=", "VINZY_SUPER_ADMIN_KEY="]);
+        let [address, key, super_admin_key] = said.try_into().expect("as many as were asked for");
         Self {
-            address: address.expect("seen"),
-            key: key.expect("seen"),
-            super_admin_key,
+            target: Target::at(address, key),
+            super_admin_key: Some(super_admin_key),
             customer: OnceLock::new(),
             own: Some(Own {
                 child,
@@ -89,18 +62,27 @@ impl Server {
         }
     }
 
-    pub(crate) fn elsewhere(base: &str, key: &str) -> Self {
-        let address = base
-            .trim_start_matches("http://")
-            .trim_end_matches('/')
-            .to_owned();
+    pub(crate) const fn elsewhere(target: Target) -> Self {
         Self {
-            address,
-            key: key.to_owned(),
+            target,
             super_admin_key: None,
             customer: OnceLock::new(),
             own: None,
         }
+    }
+
+    /// Stops it, and starts it again on the same data.
+    pub(crate) fn restart(&mut self) {
+        let Some(own) = &mut self.own else { return };
+        own.end();
+        let (child, said) = serve(&own.data_dir, &[]);
+        own.child = child;
+        self.target.address = said.into_iter().next().expect("its address");
+    }
+
+    /// How much memory it holds, in bytes.
+    pub(crate) fn resident(&self) -> Option<u64> {
+        process::resident(self.own.as_ref()?.child.id())
     }
 
     pub(crate) fn data_dir(&self) -> Option<&Path> {
@@ -113,43 +95,48 @@ impl Server {
 
     pub(crate) fn issuing(&self) -> Vec<u8> {
         let customer = self.customer.get().expect("remembered");
-        let body = json!({"product_code": "PRD", "customer_id": customer}).to_string();
-        request("POST", "/licenses", Some(&self.key), Some(&body))
+        let body = json!({"product_code": "PRD", "customer_id": customer});
+        self.target.request("POST", "/licenses", true, Some(&body))
     }
 
     pub(crate) async fn once(&self, request: &[u8]) -> Vec<u8> {
-        let mut connection = Connection::open(&self.address).await;
+        let mut connection = Connection::open(&self.target.address).await;
         let (status, answer) = connection.exchange(request).await;
         assert!(status < 400, "{}", String::from_utf8_lossy(answer));
         answer.to_vec()
     }
 
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Value {
-        self.post_as(&self.key, path, body).await
+        self.post_as(&self.target, path, body).await
     }
 
-    async fn post_as(&self, key: &str, path: &str, body: &Value) -> Value {
-        let request = request("POST", path, Some(key), Some(&body.to_string()));
+    async fn post_as(&self, target: &Target, path: &str, body: &Value) -> Value {
+        let request = target.request("POST", path, true, Some(body));
         body_of(&self.once(&request).await)
     }
 
     /// A tenant with one license, and requests of its own; `None` if the server is not ours.
     pub(crate) async fn tenant(&self, slug: &str, rate_limit_per_minute: Option<u32>) -> Option<Tenant> {
-        let operator = self.super_admin_key.as_deref()?;
+        let operator = self.target.with_key(self.super_admin_key.as_deref()?);
         let settings = json!({"rate_limit_per_minute": rate_limit_per_minute});
         let body = json!({"name": slug, "slug": slug, "config_overrides": settings});
-        let tenant = self.post_as(operator, "/tenants", &body).await;
-        let key = tenant["api_key"].as_str().expect("shown at creation");
-        self.post_as(key, "/products", &json!({"code": "PRD", "name": "Benchmark"}))
-            .await;
+        let tenant = self.post_as(&operator, "/tenants", &body).await;
+        let target = self
+            .target
+            .with_key(tenant["api_key"].as_str().expect("shown at creation"));
+        let product = json!({"code": "PRD", "name": "Benchmark"});
+        self.post_as(&target, "/products", &product).await;
         let customer = json!({"name": "Jane Doe", "email": "jane@example.com"});
-        let customer = self.post_as(key, "/customers", &customer).await;
+        let customer = self.post_as(&target, "/customers", &customer).await;
         let license = json!({"product_code": "PRD", "customer_id": customer["id"]});
-        let issued = self.post_as(key, "/licenses", &license).await;
+        let issued = self.post_as(&target, "/licenses", &license).await;
         let license_key = issued["key"].as_str().expect("shown at creation");
         Some(Tenant {
-            asking: vec![validation(license_key), use_of(license_key, "calls", None)],
-            issuing: request("POST", "/licenses", Some(key), Some(&license.to_string())),
+            asking: vec![
+                target.validation(license_key),
+                target.use_of(license_key, "calls", None),
+            ],
+            issuing: target.request("POST", "/licenses", true, Some(&license)),
         })
     }
 
@@ -177,7 +164,7 @@ impl Server {
 
     /// The body, and `X-Total-Count`.
     pub(crate) async fn get(&self, path: &str) -> (Value, u64) {
-        let answer = self.once(&request("GET", path, Some(&self.key), None)).await;
+        let answer = self.once(&self.target.get(path)).await;
         let text = String::from_utf8_lossy(&answer);
         let total = text
             .lines()
@@ -186,12 +173,45 @@ impl Server {
         (body_of(&answer), total.unwrap_or(0))
     }
 
+    /// A request for the page that comes after so many licenses.
+    pub(crate) async fn page_after(&self, licenses: u64) -> Vec<u8> {
+        const PAGE: u64 = 100;
+        let mut path = format!("/licenses?page_size={PAGE}");
+        for _ in 0..licenses / PAGE {
+            let answer = self.once(&self.target.get(&path)).await;
+            let text = String::from_utf8_lossy(&answer);
+            let cursor = text
+                .lines()
+                .take_while(|line| !line.is_empty())
+                .find_map(|line| line.strip_prefix("link: "))
+                .and_then(|link| link.split_once("after="))
+                .map(|(_, rest)| rest.split(['&', '>']).next().unwrap_or(rest).to_owned())
+                .expect("there is a next page");
+            path = format!("/licenses?page_size={PAGE}&after={cursor}");
+        }
+        let path = path.replace(&format!("page_size={PAGE}"), "page_size=20");
+        self.target.get(&path)
+    }
+
+    /// How many events the ledger holds.
+    pub(crate) async fn size(&self) -> u64 {
+        let answer = self.once(&self.target.get("/t/default/checkpoint")).await;
+        let text = String::from_utf8_lossy(&answer);
+        let (_, note) = text.split_once("\r\n\r\n").expect("a head");
+        let size = note.lines().nth(1).and_then(|line| line.parse().ok());
+        size.expect("a checkpoint says it in its second line")
+    }
+
     /// Waits until read models and processes have caught up with the load.
     pub(crate) async fn catch_up(&self) {
-        let mut connection = Connection::open(&self.address).await;
-        let asking = request("GET", "/ready", None, None);
+        let mut connection = Connection::open(&self.target.address).await;
+        let asking = self.target.request("GET", "/ready", false, None);
         loop {
-            let (_, answer) = connection.exchange(&asking).await;
+            let (status, answer) = connection.exchange(&asking).await;
+            if status == 404 {
+                // Another server, which has nothing of the kind.
+                return;
+            }
             let ready = body_of(answer);
             let projections = ready["projections"].as_array().expect("they are listed");
             if projections.iter().all(|projection| projection["lag"] == 0) {
@@ -203,8 +223,8 @@ impl Server {
 
     /// As [`Server::get`], as soon as read models have caught up with the load.
     pub(crate) async fn get_patiently(&self, path: &str) -> (Value, u64) {
-        let mut connection = Connection::open(&self.address).await;
-        let asking = request("GET", path, Some(&self.key), None);
+        let mut connection = Connection::open(&self.target.address).await;
+        let asking = self.target.get(path);
         for _ in 0..60 {
             let (status, _) = connection.exchange(&asking).await;
             if status != 503 {
@@ -220,12 +240,49 @@ impl Server {
     }
 }
 
-impl Drop for Own {
-    fn drop(&mut self) {
-        // Also when a check failed: no server is left behind.
+impl Own {
+    fn end(&mut self) {
         let _ = Command::new("kill").arg(self.child.id().to_string()).status();
         let _ = self.child.wait();
     }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        // Also when a check failed: no server is left behind.
+        self.end();
+    }
+}
+
+/// Starts the server; gives its address, and what it says after each of the words.
+fn serve(data_dir: &Path, words: &[&str]) -> (Child, Vec<String>) {
+    let mut child = process::vinzy(data_dir)
+        .arg("serve")
+        .env("VINZY_PORT", "0")
+        .env("VINZY_LOG", "warn")
+        // Everything comes from one address here.
+        .env("VINZY_RATE_LIMIT_ENABLED", "false")
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the server starts");
+    let mut said = vec![None; words.len() + 1];
+    let stdout = child.stdout.take().expect("it is piped");
+    let mut lines = BufReader::new(stdout).lines().map_while(Result::ok);
+    while said.contains(&None) {
+        let line = lines
+            .next()
+            .expect("the server says where it is and what its keys are");
+        let address = line
+            .split_whitespace()
+            .find_map(|word| word.strip_prefix("http://"));
+        let values = words.iter().map(|word| line.strip_prefix(word));
+        for (place, value) in said.iter_mut().zip([address].into_iter().chain(values)) {
+            *place = place.take().or(value.map(str::to_owned));
+        }
+    }
+    // Its further lines go nowhere, but must be taken.
+    std::thread::spawn(move || lines.for_each(drop));
+    (child, said.into_iter().flatten().collect())
 }
 
 /// Asks for something a thousand times, fifty at once.
@@ -235,46 +292,4 @@ pub(crate) async fn thousand<F: Future>(ask: impl Fn(u32) -> F) -> Vec<F::Output
         .buffered(50)
         .collect()
         .await
-}
-
-/// A request that records a use of 1, with an idempotency key if one is given.
-pub(crate) fn use_of(license_key: &str, metric: &str, idempotency_key: Option<&str>) -> Vec<u8> {
-    let mut body = json!({"key": license_key, "metric": metric, "value": 1});
-    if let Some(key) = idempotency_key {
-        body["idempotency_key"] = key.into();
-    }
-    request("POST", "/usage/record", None, Some(&body.to_string()))
-}
-
-/// A request that records a use of 1 a thousand times.
-pub(crate) fn thousand_uses_of(license_key: &str, metric: &str) -> Vec<u8> {
-    let records = vec![json!({"metric": metric, "value": 1}); 1000];
-    let body = json!({"key": license_key, "records": records}).to_string();
-    request("POST", "/usage/batch", None, Some(&body))
-}
-
-/// A request that activates a machine.
-pub(crate) fn activation(license_key: &str, fingerprint: &str) -> Vec<u8> {
-    let body =
-        json!({"key": license_key, "fingerprint": fingerprint, "hostname": "bench", "platform": "linux"});
-    request("POST", "/activate", None, Some(&body.to_string()))
-}
-
-/// A request that validates a license key.
-pub(crate) fn validation(license_key: &str) -> Vec<u8> {
-    request(
-        "POST",
-        "/validate",
-        None,
-        Some(&json!({ "key": license_key }).to_string()),
-    )
-}
-
-fn body_of(answer: &[u8]) -> Value {
-    let head = answer
-        .windows(4)
-        .position(|window| window == b"\r\n\r\n")
-        .expect("a head")
-        + 4;
-    serde_json::from_slice(&answer[head..]).expect("a JSON body")
 }

@@ -21,6 +21,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use shell::cargo;
+
 /// Set-up, checks and generated files of this workspace.
 #[derive(Parser)]
 #[command(name = "cargo xtask")]
@@ -53,6 +55,22 @@ enum Task {
         /// For how many minutes
         #[arg(long, default_value_t = 10)]
         minutes: u64,
+    },
+    /// Make a ledger with a long history of a realistic mix, look back in it, verify and replay it: figures as of
+    /// `cargo bench --bench load`, whose part it is
+    History {
+        /// How many events, at least
+        #[arg(long, default_value_t = 1_000_000)]
+        events: u64,
+        /// What the mix derives from: the same commands for the same number
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Make it on a server that runs already; needs --api-key
+        #[arg(long, requires = "api_key")]
+        base_url: Option<String>,
+        /// Admin key of that server
+        #[arg(long)]
+        api_key: Option<String>,
     },
     /// Try every operation of the API on a running server, by its own description
     Schemathesis(schemathesis::Extent),
@@ -87,6 +105,19 @@ fn main() -> ExitCode {
         Task::Browser { words } => checks::in_browser(&words),
         Task::Wasm => wasm::check(),
         Task::Fuzz { minutes } => fuzz::run(minutes),
+        Task::History {
+            events,
+            seed,
+            base_url,
+            api_key,
+        } => {
+            let mut bench = cargo(["bench", "--bench", "load", "--", "--only", "history"]);
+            bench.args(["--events", &events.to_string(), "--seed", &seed.to_string()]);
+            for (option, value) in [("--base-url", base_url), ("--api-key", api_key)] {
+                bench.args(value.iter().flat_map(|value| [option, value]));
+            }
+            shell::run(&mut bench)
+        }
         Task::Schemathesis(extent) => shell::build_server().and_then(|()| schemathesis::run(&extent)),
         Task::PythonSdk => shell::build_server().and_then(|()| python_sdk::run()),
         Task::Conformance => conformance::run(),

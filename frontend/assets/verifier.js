@@ -3,10 +3,23 @@ import start, { verify } from "./{script}";
 
 const started = start({ module_or_path: new URL("./{program}", import.meta.url) });
 
+const fetcher = new Worker(new URL("./{fetcher}", import.meta.url));
+const asked = [];
+fetcher.onmessage = ({ data }) => {
+  asked[data.number](data);
+  delete asked[data.number];
+};
+fetcher.onerror = () => asked.forEach((answer) => answer({ status: 0 }));
+
+const get = (url) =>
+  new Promise((answer) => {
+    fetcher.postMessage({ number: asked.push(answer) - 1, url });
+  });
+
 onmessage = async ({ data }) => {
   try {
     await started;
-    await verify(data, (said) => postMessage(said));
+    await verify(data, (said) => postMessage(said), get);
   } catch (error) {
     postMessage(JSON.stringify({ said: "failed", status: 0, request_id: "", detail: `The verifier stopped: ${error}.` }));
   }

@@ -82,7 +82,10 @@ pub(crate) fn build(build: Build) -> Result<()> {
     let icon = site.asset("icon", "svg", &fs::read(assets().join("icon.svg"))?)?;
     let application = site.program(&APPLICATION)?;
     let verifier = site.program(&VERIFIER)?;
-    let worker = verifier.named_in(&fs::read_to_string(assets().join("verifier.js"))?);
+    let fetcher = site.asset("fetch", "js", &fs::read(assets().join("fetcher.js"))?)?;
+    let worker = verifier
+        .named_in(&fs::read_to_string(assets().join("verifier.js"))?)
+        .replace("{fetcher}", &fetcher);
     let worker = site.asset("verify", "js", worker.as_bytes())?;
     let boot = application
         .named_in(&fs::read_to_string(assets().join("boot.js"))?)

@@ -37,9 +37,10 @@ impl Stop {
     }
 }
 
-/// Does a [`Task`] in JSON. `say` is called with each [`Said`] in JSON; the last one is the outcome.
+/// Does a [`Task`] in JSON. `say` is called with each [`Said`] in JSON; the last one is the outcome. `get` fetches a URL:
+/// it gives a promise of `{ status, retryAfter, body }`, which is kept also when there is no answer, with status 0.
 #[wasm_bindgen]
-pub async fn verify(task: String, say: Function) {
+pub async fn verify(task: String, say: Function, get: Function) {
     console_error_panic_hook::set_once();
     let speak = move |said: &Said| {
         let text = serde_json::to_string(said).unwrap_or_default();
@@ -47,7 +48,7 @@ pub async fn verify(task: String, say: Function) {
         let _ = say.call1(&JsValue::NULL, &text.into());
     };
     let outcome = match serde_json::from_str(&task) {
-        Ok(Task::Ledger(job)) => run::run(job, speak.clone()).await.map(Said::Proven),
+        Ok(Task::Ledger(job)) => run::run(job, get, speak.clone()).await.map(Said::Proven),
         Ok(Task::Checkpoint { note, key }) => Ok(Said::Checked(signed::checkpoint(&note, &key))),
         Ok(Task::Receipt { receipt }) => Ok(Said::Checked(signed::receipt(&receipt))),
         Err(error) => Err(Stop::Failed(Failure {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use futures_util::future::try_join;
 use futures_util::{StreamExt, stream};
-use js_sys::Date;
+use js_sys::{Date, Function};
 use vinzy_events::ledger::{Checkpoint, CheckpointError, TileKind, TilePath, VerifierKey};
 
 use crate::Stop;
@@ -14,8 +14,8 @@ use crate::proof;
 use crate::source::Source;
 use crate::walk::{self, WIDTH, Walk};
 
-/// Tiles that are on their way at a time: browsers open six connections to a server.
-const AHEAD: usize = 6;
+/// Tiles that are on their way or wait to be checked: browsers open six connections to a server.
+const AHEAD: usize = 12;
 /// How often it says how far it is, in milliseconds.
 const PULSE: f64 = 100.0;
 
@@ -67,11 +67,11 @@ impl Speaker {
 }
 
 /// Verifies a ledger.
-pub(crate) async fn run(job: Job, say: impl Fn(&Said) + 'static) -> Result<Proven, Stop> {
+pub(crate) async fn run(job: Job, get: Function, say: impl Fn(&Said) + 'static) -> Result<Proven, Stop> {
     let began = Date::now();
     let speaker = Speaker::new(say);
     let pausing = speaker.clone();
-    let source = Source::new(job.ledger.clone(), move |seconds| pausing.pausing(seconds));
+    let source = Source::new(job.ledger.clone(), get, move |seconds| pausing.pausing(seconds));
     let ledger = open(&source).await?;
     let told = |stop| with_note(stop, &ledger.note, 0);
     let old = job.kept.as_ref().map(opened).transpose().map_err(told)?;
@@ -243,7 +243,7 @@ fn now() -> f64 {
     use wasm_bindgen::JsCast;
     let performance = js_sys::Reflect::get(&js_sys::global(), &"performance".into()).unwrap_or_default();
     let now = js_sys::Reflect::get(&performance, &"now".into()).ok();
-    let now = now.and_then(|now| now.dyn_into::<js_sys::Function>().ok());
+    let now = now.and_then(|now| now.dyn_into::<Function>().ok());
     now.and_then(|now| now.call0(&performance).ok()?.as_f64())
         .unwrap_or_else(Date::now)
 }

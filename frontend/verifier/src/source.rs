@@ -1,9 +1,10 @@
 //! Reads a ledger from its address.
 
-use gloo_net::http::{Request, Response};
 use gloo_timers::future::TimeoutFuture;
+use js_sys::{Function, Promise, Reflect, Uint8Array};
 use serde::Deserialize;
-use web_sys::RequestCache;
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
 
 use vinzy_events::ledger::TilePath;
 
@@ -16,14 +17,24 @@ const TRIES: u32 = 60;
 /// Where the bytes come from.
 pub(crate) struct Source {
     base: String,
+    get: Function,
     /// Told whenever the server wants to be left alone, for how many seconds.
     pausing: Box<dyn Fn(u32)>,
 }
 
+/// What came back; status 0 is no answer.
+struct Answer {
+    status: u16,
+    retry_after: Option<String>,
+    body: Vec<u8>,
+}
+
 impl Source {
-    pub(crate) fn new(base: String, pausing: impl Fn(u32) + 'static) -> Self {
+    /// `get` takes a URL and gives a promise of `{ status, retryAfter, body }`, which is always kept.
+    pub(crate) fn new(base: String, get: Function, pausing: impl Fn(u32) + 'static) -> Self {
         Self {
             base,
+            get,
             pausing: Box::new(pausing),
         }
     }
@@ -42,13 +53,16 @@ impl Source {
     async fn get(&self, path: &str) -> Result<Vec<u8>, Stop> {
         let url = format!("{}/{path}", self.base);
         for _ in 0..TRIES {
-            // What the browser kept would prove nothing about what the server has now.
-            let request = Request::get(&url).cache(RequestCache::NoStore);
-            let response = request.send().await.map_err(|_| unreachable_server())?;
-            match response.status() {
-                200..300 => return response.binary().await.map_err(|_| unreachable_server()),
-                429 | 503 => self.pause(&response).await,
-                _ => return Err(refused(path, response).await),
+            let answer = self.once(&url).await.unwrap_or(Answer {
+                status: 0,
+                retry_after: None,
+                body: vec![],
+            });
+            match answer.status {
+                0 => return Err(unreachable_server()),
+                200..300 => return Ok(answer.body),
+                429 | 503 => self.pause(answer.retry_after.as_deref()).await,
+                _ => return Err(refused(path, &answer)),
             }
         }
         Err(Stop::Failed(Failure {
@@ -58,9 +72,27 @@ impl Source {
         }))
     }
 
-    async fn pause(&self, response: &Response) {
-        let seconds = response.headers().get("Retry-After");
-        let seconds = seconds.and_then(|seconds| seconds.parse().ok()).unwrap_or(1_u32);
+    async fn once(&self, url: &str) -> Result<Answer, JsValue> {
+        let promise: Promise = self.get.call1(&JsValue::NULL, &url.into())?.dyn_into()?;
+        let answer = JsFuture::from(promise).await?;
+        let member = |name: &str| Reflect::get(&answer, &name.into());
+        let status = member("status")?.as_f64().unwrap_or_default();
+        Ok(Answer {
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "an HTTP status has three digits"
+            )]
+            status: status as u16,
+            retry_after: member("retryAfter")?.as_string(),
+            body: Uint8Array::new(&member("body")?).to_vec(),
+        })
+    }
+
+    async fn pause(&self, retry_after: Option<&str>) {
+        let seconds = retry_after
+            .and_then(|seconds| seconds.parse().ok())
+            .unwrap_or(1_u32);
         (self.pausing)(seconds);
         TimeoutFuture::new(seconds.clamp(1, 3600) * 1000).await;
     }
@@ -84,10 +116,8 @@ struct Problem {
 /// A server that notices by itself that its history is not the one that it signed says so with this code.
 const FORKED: &str = "LEDGER_FORKED";
 
-async fn refused(path: &str, response: Response) -> Stop {
-    let status = response.status();
-    let body = response.binary().await.unwrap_or_default();
-    let problem: Problem = serde_json::from_slice(&body).unwrap_or_default();
+fn refused(path: &str, answer: &Answer) -> Stop {
+    let problem: Problem = serde_json::from_slice(&answer.body).unwrap_or_default();
     if problem.code == FORKED {
         let detail = format!(
             "the server itself says so: {}",
@@ -96,7 +126,7 @@ async fn refused(path: &str, response: Response) -> Stop {
         return Stop::broken(Kind::History, None, detail);
     }
     Stop::Failed(Failure {
-        status,
+        status: answer.status,
         detail: format!("The server does not give out {path}: {}", problem.detail),
         request_id: problem.request_id,
     })

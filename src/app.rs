@@ -213,12 +213,12 @@ impl Listener for Waker {
 }
 
 /// Starts every read model and every process.
-fn start_all(runner: &mut Runner, ledgers: &Arc<Ledgers>) {
+fn start_all(runner: &mut Runner, ledgers: &Arc<Ledgers>, clock: &Clock) {
     for projection in vinzy_projections::all() {
         runner.start(projection);
     }
     runner.start(Arc::new(AnomalyDetection::new(Arc::clone(ledgers))));
-    runner.start(Arc::new(WebhookOutbox::default()));
+    runner.start(Arc::new(WebhookOutbox::new(clock.clone())));
 }
 
 /// Starts what notes uses of API keys, forgets who asked long ago, and follows other nodes.
@@ -295,7 +295,7 @@ impl App {
             clock.clone(),
             entropy.clone(),
         )?);
-        start_all(&mut runner, &ledgers);
+        start_all(&mut runner, &ledgers, &clock);
         let validations = Arc::new(ValidationLog::new(config.validation_audit, Arc::clone(&ledgers)));
 
         let trees = TreeReader::new(pool.clone(), runner.follower());

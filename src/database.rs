@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions, Connection, Executor, PgConnection, PgPool};
+use sqlx::{ConnectOptions, Connection, Executor, PgConnection, PgPool, Row};
 use tokio::time::timeout;
 pub use vinzy_projections::within;
 
@@ -26,8 +26,6 @@ const SESSION: &str = "SET idle_in_transaction_session_timeout = '5s';
 const ACQUIRE_PATIENCE: Duration = Duration::from_secs(5);
 /// How long a connection may take to show that it lives.
 const TEST_PATIENCE: Duration = Duration::from_secs(2);
-/// A connection that was in use so lately is not tested before it is used again.
-const FRESH: Duration = Duration::from_millis(500);
 
 /// Connections to a database.
 pub async fn connect(options: PgConnectOptions, size: u32) -> sqlx::Result<PgPool> {
@@ -61,19 +59,17 @@ fn pool(size: u32) -> PgPoolOptions {
                 Ok(())
             })
         })
-        .before_acquire(|connection, about| {
-            Box::pin(async move {
-                if about.idle_for < FRESH {
-                    return Ok(true);
-                }
-                test(connection).await
-            })
+        .before_acquire(|connection, _| {
+            Box::pin(async move { within(TEST_PATIENCE, connection.ping()).await.map(|()| true) })
         })
-        .after_release(|connection, _| Box::pin(test(connection)))
+        .after_release(|connection, _| Box::pin(within(TEST_PATIENCE, is_at_rest(connection))))
 }
 
-async fn test(connection: &mut PgConnection) -> sqlx::Result<bool> {
-    within(TEST_PATIENCE, connection.ping()).await.map(|()| true)
+/// Whether a connection answers and is in no transaction: whoever goes away while one begins leaves it open, and what the
+/// next did would be a part of it. Asked in one message: else the statement is younger than its own transaction.
+async fn is_at_rest(connection: &mut PgConnection) -> sqlx::Result<bool> {
+    let asked = sqlx::raw_sql("SELECT now() = statement_timestamp()");
+    connection.fetch_one(asked).await?.try_get(0)
 }
 
 /// How often, and after which pause, a pool is closed again.

@@ -77,3 +77,24 @@ async fn a_silent_worker_loses_its_projection_to_another_node() {
     disconnect(&pool).await;
     app.finish().await;
 }
+
+#[tokio::test]
+async fn a_transaction_that_somebody_left_behind_is_not_the_next_ones() {
+    let app = TestApp::start().await;
+    let pool = pool(&app).await;
+    let mut connection = pool.acquire().await.unwrap();
+    // As when whoever begins one goes away before the answer: the program does not know of it.
+    sqlx::raw_sql("BEGIN").execute(&mut *connection).await.unwrap();
+    drop(connection);
+    sqlx::query("CREATE TABLE left_behind ()")
+        .execute(&pool)
+        .await
+        .unwrap();
+    let seen = app
+        .database
+        .count("SELECT count(*) FROM pg_tables WHERE tablename = 'left_behind'");
+    assert_eq!(seen.await, 1, "it is committed");
+    app.database.execute("DROP TABLE left_behind").await;
+    disconnect(&pool).await;
+    app.finish().await;
+}

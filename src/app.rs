@@ -36,6 +36,7 @@ use crate::metrics::Metrics;
 use crate::personal_data::store::PersonalDataStore;
 use crate::processes::anomaly_detection::AnomalyDetection;
 use crate::processes::webhook_outbox::WebhookOutbox;
+use crate::replica::Replica;
 use crate::secrets::Secrets;
 use crate::settings::Settings;
 use crate::tenants::Tenants;
@@ -127,6 +128,7 @@ pub struct Parts {
     /// What the program was told, for whoever runs it.
     pub settings: Settings,
     projections: Follower,
+    replica: Option<Replica>,
     background: std::sync::Mutex<Option<Background>>,
 }
 
@@ -144,6 +146,23 @@ impl Deref for App {
 
     fn deref(&self) -> &Parts {
         &self.0
+    }
+}
+
+/// The databases of an application.
+pub struct Databases {
+    /// What is written to, and read from where there is no replica.
+    pub primary: PgPool,
+    /// What lists, searches and sums are read from, as long as it keeps up.
+    pub replica: Option<PgPool>,
+}
+
+impl From<PgPool> for Databases {
+    fn from(primary: PgPool) -> Self {
+        Self {
+            primary,
+            replica: None,
+        }
     }
 }
 
@@ -213,12 +232,12 @@ impl Listener for Waker {
 }
 
 /// Starts every read model and every process.
-fn start_all(runner: &mut Runner, ledgers: &Arc<Ledgers>) {
+fn start_all(runner: &mut Runner, ledgers: &Arc<Ledgers>, clock: &Clock) {
     for projection in vinzy_projections::all() {
         runner.start(projection);
     }
     runner.start(Arc::new(AnomalyDetection::new(Arc::clone(ledgers))));
-    runner.start(Arc::new(WebhookOutbox::default()));
+    runner.start(Arc::new(WebhookOutbox::new(clock.clone())));
 }
 
 /// Starts what notes uses of API keys, forgets who asked long ago, and follows other nodes.
@@ -253,7 +272,7 @@ impl App {
         reason = "everything is put together here, and nowhere else"
     )]
     pub async fn start(
-        pool: PgPool,
+        databases: impl Into<Databases>,
         config: &ServerConfig,
         secrets: &Secrets,
         data_dir: &Path,
@@ -261,6 +280,10 @@ impl App {
         clock: Clock,
         entropy: Entropy,
     ) -> Result<Self, StartError> {
+        let Databases {
+            primary: pool,
+            replica,
+        } = databases.into();
         let connector = Connector::new(ConnectPolicy::try_new(&config.webhooks)?);
         MIGRATOR.run(&pool).await?;
         let witness = Witness::open(data_dir).await?;
@@ -295,7 +318,7 @@ impl App {
             clock.clone(),
             entropy.clone(),
         )?);
-        start_all(&mut runner, &ledgers);
+        start_all(&mut runner, &ledgers, &clock);
         let validations = Arc::new(ValidationLog::new(config.validation_audit, Arc::clone(&ledgers)));
 
         let trees = TreeReader::new(pool.clone(), runner.follower());
@@ -330,6 +353,7 @@ impl App {
             metrics: metrics.webhooks.clone(),
             wake: Notify::new(),
         });
+        let replica = replica.map(|replica| Replica::new(replica, metrics.replica.clone()));
         let parts = Parts {
             validator: Validator::new(
                 Knowledge {
@@ -367,6 +391,7 @@ impl App {
             api_prefix: config.api_prefix.clone(),
             settings,
             projections: runner.follower(),
+            replica,
             background: std::sync::Mutex::new(Some(Background {
                 stop,
                 tasks,
@@ -385,9 +410,16 @@ impl App {
         Ok(Self(Arc::new(parts)))
     }
 
-    /// Waits until a read model shows, or a process has dealt with, everything that is in the ledger now.
-    pub async fn in_step(&self, projection: &'static str, ledger_id: &str) -> Result<(), Behind> {
-        self.projections.wait(projection, ledger_id, PATIENCE).await
+    /// Waits until a read model shows, or a process has dealt with, everything that is in the ledger now. Gives where
+    /// that can be read: a replica, if there is one that has come as far.
+    pub async fn in_step(&self, projection: &'static str, ledger_id: &str) -> Result<&PgPool, Behind> {
+        if let Some(replica) = &self.replica
+            && let Some(pool) = replica.in_step(&self.projections, projection, ledger_id).await
+        {
+            return Ok(pool);
+        }
+        self.projections.wait(projection, ledger_id, PATIENCE).await?;
+        Ok(&self.pool)
     }
 
     /// Opens a tenant's ledger, unless it is open.
@@ -438,6 +470,9 @@ impl App {
         background.stop.send_replace(true);
         while background.tasks.join_next().await.is_some() {}
         background.runner.stop().await;
+        if let Some(replica) = &self.replica {
+            replica.disconnect().await;
+        }
         disconnect(&self.vital).await;
         disconnect(&self.pool).await;
     }

@@ -36,6 +36,13 @@ impl Clock {
         }
     }
 
+    /// Sets a frozen clock, also back; the system's clock stays as it is.
+    pub fn set(&self, at: Timestamp) {
+        if let Self::Frozen(micros) = self {
+            micros.store(at.as_micros(), Ordering::SeqCst);
+        }
+    }
+
     /// Moves a frozen clock forward; the system's clock stays as it is.
     pub fn advance(&self, by: std::time::Duration) {
         if let Self::Frozen(micros) = self {

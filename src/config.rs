@@ -59,6 +59,15 @@ pub enum LogFormat {
     Json,
 }
 
+/// Where else the server may read.
+#[derive(Debug, Clone, Args)]
+pub struct ReplicaConfig {
+    /// Streaming replica of the database, as <postgres://user:password@host/name>, that lists, searches and sums are
+    /// read from as long as it keeps up
+    #[arg(long, env = "VINZY_DB_READ_URL", value_name = "URL", hide_env_values = true)]
+    pub db_read_url: Option<Secret>,
+}
+
 /// Where data and database are.
 #[derive(Debug, Clone, Args)]
 pub struct DatabaseConfig {

@@ -399,6 +399,37 @@ impl Listener for Directory {
     }
 }
 
+/// A load under way; it also ends when whoever waits for it goes away.
+struct UnderWay<'a, K: Copy + Eq + Hash, V> {
+    kept: &'a Kept<K, V>,
+    id: K,
+}
+
+impl<K: Copy + Eq + Hash, V> UnderWay<'_, K, V> {
+    /// Keeps what was loaded, unless an event has overtaken the load. Whether it is good to use.
+    fn finish(self, loaded: Option<&Arc<V>>) -> bool {
+        let loading = self.kept.loading.lock().unwrap_or_else(PoisonError::into_inner);
+        let overtaken = loading.get(&self.id).is_none_or(|load| load.overtaken);
+        if let (Some(loaded), false) = (loaded, overtaken) {
+            self.kept.known.insert(self.id, Arc::clone(loaded));
+        }
+        drop(loading);
+        !overtaken
+    }
+}
+
+impl<K: Copy + Eq + Hash, V> Drop for UnderWay<'_, K, V> {
+    fn drop(&mut self) {
+        let mut loading = self.kept.loading.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(load) = loading.get_mut(&self.id) {
+            load.waiting -= 1;
+            if load.waiting == 0 {
+                loading.remove(&self.id);
+            }
+        }
+    }
+}
+
 impl<K: Copy + Eq + Hash, V> Kept<K, V> {
     fn new(capacity: usize) -> Self {
         Self {
@@ -423,9 +454,9 @@ impl<K: Copy + Eq + Hash, V> Kept<K, V> {
             return Ok(known);
         }
         for _ in 0..LOAD_ATTEMPTS {
-            self.start_load(id);
+            let under_way = self.start_load(id);
             let loaded = load().await.map(Arc::new);
-            if self.finish_load(id, loaded.as_ref().ok()) || loaded.is_err() {
+            if under_way.finish(loaded.as_ref().ok()) || loaded.is_err() {
                 return loaded;
             }
         }
@@ -433,26 +464,10 @@ impl<K: Copy + Eq + Hash, V> Kept<K, V> {
         load().await.map(Arc::new)
     }
 
-    fn start_load(&self, id: K) {
+    fn start_load(&self, id: K) -> UnderWay<'_, K, V> {
         let mut loading = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
         loading.entry(id).or_default().waiting += 1;
-    }
-
-    /// Keeps what was loaded, unless an event has overtaken the load. Whether it is good to use.
-    fn finish_load(&self, id: K, loaded: Option<&Arc<V>>) -> bool {
-        let mut loading = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(load) = loading.get_mut(&id) else {
-            return false;
-        };
-        let overtaken = load.overtaken;
-        load.waiting -= 1;
-        if load.waiting == 0 {
-            loading.remove(&id);
-        }
-        if let (Some(loaded), false) = (loaded, overtaken) {
-            self.known.insert(id, Arc::clone(loaded));
-        }
-        !overtaken
+        UnderWay { kept: self, id }
     }
 
     /// Follows an event of `id`; of streams with odd ids there is nothing to follow.

@@ -20,6 +20,8 @@ use sha2::{Digest, Sha256};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection};
 use tokio::process::{Child, Command};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
 /// The oldest PostgreSQL that will do.
@@ -31,15 +33,18 @@ const PORT: u16 = 5432;
 const START_PATIENCE: Duration = Duration::from_mins(3);
 /// How long to wait for a stop.
 const STOP_PATIENCE: Duration = Duration::from_mins(1);
+/// How long to wait before it is started again.
+const RESTART_PAUSE: Duration = Duration::from_secs(1);
 /// What a Unix socket's path can hold, less the file's name.
 const MAX_SOCKET_DIR: usize = 107 - "/.s.PGSQL.5432.lock".len();
 
-/// A running private PostgreSQL. Stop it with [`EmbeddedPostgres::stop`]; one that is merely dropped runs
-/// on, and the next start takes care of it.
+/// A running private PostgreSQL, which is started again if it ends. Stop it with [`EmbeddedPostgres::stop`]; one that is
+/// merely dropped runs on, and the next start takes care of it.
 pub struct EmbeddedPostgres {
     options: PgConnectOptions,
     socket_dir: PathBuf,
-    child: Child,
+    stop: oneshot::Sender<()>,
+    keeper: JoinHandle<Result<()>>,
     /// Keeps others off the data directory for as long as this exists.
     _lock: Flock<File>,
 }
@@ -132,10 +137,17 @@ impl EmbeddedPostgres {
         create_database(&options).await?;
         let options = options.database(DATABASE);
         check_durability(&options).await?;
+        let (stop, stopped) = oneshot::channel();
+        let keeper = Keeper {
+            binaries,
+            cluster,
+            socket_dir: socket_dir.clone(),
+        };
         Ok(Self {
             options,
             socket_dir,
-            child,
+            stop,
+            keeper: tokio::spawn(keeper.keep(child, stopped)),
             _lock: lock,
         })
     }
@@ -153,17 +165,63 @@ impl EmbeddedPostgres {
     }
 
     /// Stops PostgreSQL: connections are ended, everything is written, the process is gone.
-    pub async fn stop(mut self) -> Result<()> {
-        if let Some(pid) = self.child.id() {
-            // SIGINT is PostgreSQL's fast shutdown.
-            let _ = kill(Pid::from_raw(pid.cast_signed()), Signal::SIGINT);
+    pub async fn stop(self) -> Result<()> {
+        let _ = self.stop.send(());
+        self.keeper
+            .await
+            .unwrap_or_else(|error| Err(program("postgres", error)))
+    }
+}
+
+/// Keeps PostgreSQL running: it ends by itself when its disk has no room for what it must write.
+struct Keeper {
+    binaries: Binaries,
+    cluster: PathBuf,
+    socket_dir: PathBuf,
+}
+
+impl Keeper {
+    /// Until told to stop it. Whoever was dropped without having told so leaves it running.
+    async fn keep(self, mut child: Child, mut stopped: oneshot::Receiver<()>) -> Result<()> {
+        loop {
+            tokio::select! {
+                told = &mut stopped => return if told.is_ok() { end(child).await } else { Ok(()) },
+                ended = child.wait() => {
+                    let status = ended.map_or_else(|error| error.to_string(), |status| status.to_string());
+                    tracing::error!(status, "PostgreSQL has ended; starting it again");
+                }
+            }
+            tokio::select! {
+                _ = &mut stopped => return Ok(()),
+                () = sleep(RESTART_PAUSE) => {}
+            }
+            match self.start().await {
+                Ok(started) => child = started,
+                // The next turn sees that it has ended.
+                Err(error) => tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "PostgreSQL was not started"
+                ),
+            }
         }
-        let stopped = tokio::time::timeout(STOP_PATIENCE, self.child.wait()).await;
-        match stopped {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(program("postgres", error)),
-            Err(_) => Err(program("postgres", "it did not stop in time")),
-        }
+    }
+
+    async fn start(&self) -> Result<Child> {
+        // Processes of the one that has ended may still be about.
+        self.binaries.stop_leftover(&self.cluster).await?;
+        self.binaries.spawn(&self.cluster, &self.socket_dir)
+    }
+}
+
+async fn end(mut child: Child) -> Result<()> {
+    if let Some(pid) = child.id() {
+        // SIGINT is PostgreSQL's fast shutdown.
+        let _ = kill(Pid::from_raw(pid.cast_signed()), Signal::SIGINT);
+    }
+    match tokio::time::timeout(STOP_PATIENCE, child.wait()).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(program("postgres", error)),
+        Err(_) => Err(program("postgres", "it did not stop in time")),
     }
 }
 

@@ -22,6 +22,7 @@ pub mod personal_data;
 pub mod privileges;
 pub mod processes;
 pub mod proofs;
+pub mod replica;
 pub mod secrets;
 pub mod settings;
 pub mod telemetry;

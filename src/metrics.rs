@@ -82,6 +82,25 @@ impl CheckpointMetrics {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReadFrom {
+    database: &'static str,
+}
+
+/// Where read models are read.
+#[derive(Debug, Clone, Default)]
+pub struct ReplicaMetrics {
+    reads: Family<ReadFrom, Counter>,
+}
+
+impl ReplicaMetrics {
+    /// A query that the replica could answer was answered by it, or was not.
+    pub fn asked(&self, replica: bool) {
+        let database = if replica { "replica" } else { "primary" };
+        self.reads.get_or_create(&ReadFrom { database }).inc();
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Outcome {
     outcome: &'static str,
 }
@@ -119,6 +138,8 @@ pub struct Now {
     /// For each projection: its name, how many events it lacks in the ledger where it lacks most, and in how many
     /// ledgers it is parked.
     pub projections: Vec<(String, u64, u64)>,
+    /// How old what this node knows may be.
+    pub staleness: Duration,
     /// Connections to the database: those there are, and those that are idle.
     pub database: (u32, usize),
 }
@@ -135,6 +156,8 @@ pub struct Metrics {
     pub checkpoints: CheckpointMetrics,
     /// How deliveries of webhooks fare.
     pub webhooks: WebhookMetrics,
+    /// Where read models are read.
+    pub replica: ReplicaMetrics,
     ledger_queue: Gauge,
     validations_pending: Gauge,
     event_readers: Gauge,
@@ -145,6 +168,7 @@ pub struct Metrics {
     connections: [Gauge; 4],
     resident: Gauge,
     uptime: Seconds,
+    staleness: Seconds,
     watched: OnceLock<Arc<Connections>>,
 }
 
@@ -173,6 +197,7 @@ impl Metrics {
                 seconds: latencies(),
                 waiting: Gauge::default(),
             },
+            replica: ReplicaMetrics::default(),
             ledger_queue: Gauge::default(),
             validations_pending: Gauge::default(),
             event_readers: Gauge::default(),
@@ -183,6 +208,7 @@ impl Metrics {
             connections: Default::default(),
             resident: Gauge::default(),
             uptime: Seconds::default(),
+            staleness: Seconds::default(),
             watched: OnceLock::new(),
             registry: Registry::default(),
         };
@@ -232,6 +258,11 @@ impl Metrics {
             "ledger_batches_failed",
             "Batches that could not be committed",
             failed,
+        );
+        registry.register(
+            "read_model_queries",
+            "Times that a read model was asked while there is a replica, by who could answer",
+            self.replica.reads.clone(),
         );
         registry.register(
             "webhook_attempts",
@@ -305,6 +336,11 @@ impl Metrics {
         }
         registry.register("uptime_seconds", "Time since the start", self.uptime.clone());
         registry.register(
+            "staleness_seconds",
+            "How old what this node knows may be: beyond VINZY_MAX_STALENESS it validates nothing",
+            self.staleness.clone(),
+        );
+        registry.register(
             "projection_lag_events",
             "Events that a projection has yet to read, in the ledger where it lacks most",
             self.projection_lag.clone(),
@@ -373,6 +409,7 @@ impl Metrics {
         }
         self.resident.set(signed(resident_bytes().unwrap_or(0)));
         self.uptime.set(self.started.elapsed().as_secs_f64());
+        self.staleness.set(now.staleness.as_secs_f64());
         let mut text = String::new();
         encode(&mut text, &self.registry)?;
         Ok(text)

@@ -165,6 +165,11 @@ impl Validator {
         }
     }
 
+    /// How old what this node knows may be.
+    pub fn staleness(&self) -> Duration {
+        self.feed.staleness()
+    }
+
     /// Finds the license of a key as typed, whatever its standing. Counts against its rate limits.
     pub async fn locate(&self, typed: &str) -> Result<Result<Located, Unlocated>, ValidationError> {
         let digest = match self.key_ring.check(&normalise(typed)) {

@@ -15,6 +15,7 @@ pub mod license_standings;
 pub mod licenses;
 pub mod machines;
 pub mod page;
+mod patience;
 mod planning;
 pub mod products;
 mod progress;
@@ -31,6 +32,7 @@ use std::sync::Arc;
 
 pub use event_log::StoredEvent;
 pub use page::{Order, Page, PageRequest, Start};
+pub use patience::within;
 pub use progress::Behind;
 pub use projection::{ApplyError, Projection};
 pub use runner::{Follower, Runner, Status, statuses};

@@ -11,9 +11,9 @@ use tokio::task::JoinSet;
 use tracing::{error, warn};
 
 use crate::event_log::{self, Span, signed, unsigned};
-use crate::progress::Progress;
+use crate::progress::{Progress, wait_for_copy};
 use crate::recent::{Recent, Remembered};
-use crate::{ApplyError, Behind, Projection, StoredEvent};
+use crate::{ApplyError, Behind, Projection, StoredEvent, within};
 
 /// Events per transaction.
 const BATCH: u32 = 2_500;
@@ -23,6 +23,9 @@ const IDLE: Duration = Duration::from_millis(500);
 const GATHER: Duration = Duration::from_millis(300);
 /// How long it waits after the database failed.
 const RETRY: Duration = Duration::from_millis(250);
+/// How long a batch may take. A worker whose connection is cut off would wait for ever; others have its
+/// work by then.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The running projections of this node.
 pub struct Runner {
@@ -110,6 +113,22 @@ impl Follower {
             .wait(&self.pool, projection, ledger_id, patience, hurry)
             .await
     }
+
+    /// As [`Follower::wait`], for a copy of the database that follows it: what `copy` shows afterwards is no older than
+    /// this call.
+    ///
+    /// # Errors
+    /// [`Behind::Late`] when it has not come there within `patience`.
+    pub async fn wait_for_copy(
+        &self,
+        copy: &PgPool,
+        projection: &'static str,
+        ledger_id: &str,
+        patience: Duration,
+    ) -> Result<(), Behind> {
+        let hurry = || self.shared.hurry.notify_waiters();
+        wait_for_copy((&self.pool, copy), projection, ledger_id, patience, hurry).await
+    }
 }
 
 async fn run(
@@ -157,19 +176,22 @@ async fn advance_all(
     projection: &dyn Projection,
     shared: &Shared,
 ) -> Result<Step, ApplyError> {
-    let behind = sqlx::query_scalar!(
+    let looking = sqlx::query_scalar!(
         "SELECT l.ledger_id
          FROM ledgers l
          LEFT JOIN projection_checkpoints c ON c.ledger_id = l.ledger_id AND c.projection = $1
          WHERE coalesce(c.position, 0) < l.size AND c.parked_reason IS NULL",
         projection.name(),
     )
-    .fetch_all(pool)
-    .await?;
+    .fetch_all(pool);
+    let behind = within(PATIENCE, looking).await?;
     let mut outcome = Ok(Step::Done);
     for ledger_id in behind {
-        let mut conn = pool.acquire().await?;
-        match advance(&mut conn, projection, &ledger_id, shared).await {
+        let advancing = async {
+            let mut conn = pool.acquire().await?;
+            advance(&mut conn, projection, &ledger_id, shared).await
+        };
+        match within(PATIENCE, advancing).await {
             Ok(Step::Done) => {}
             Ok(Step::More) => outcome = outcome.map(|_| Step::More),
             Err(error) => outcome = Err(error),

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot};
@@ -13,9 +14,12 @@ use vinzy_events::key::KeyDigest;
 use vinzy_events::{ApiKeyId, Timestamp};
 
 use super::Unavailable;
+use crate::database::within;
 
 /// Questions per statement, at most.
 const BATCH: usize = 256;
+/// How long a statement may take.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Questions that may wait before callers wait for room.
 const QUEUE: usize = 1_024;
 
@@ -61,13 +65,15 @@ async fn answer(pool: PgPool, mut questions: mpsc::Receiver<Question>) {
     let mut batch = Vec::with_capacity(BATCH);
     while questions.recv_many(&mut batch, BATCH).await > 0 {
         let digests: Vec<KeyDigest> = batch.iter().map(|question| question.digest).collect();
-        let found = find_all(&pool, &digests).await.map_err(|error| {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "API keys could not be looked up"
-            );
-            Unavailable
-        });
+        let found = within(PATIENCE, find_all(&pool, &digests))
+            .await
+            .map_err(|error| {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "API keys could not be looked up"
+                );
+                Unavailable
+            });
         for question in batch.drain(..) {
             let answer = found
                 .as_ref()

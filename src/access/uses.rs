@@ -9,8 +9,12 @@ use tokio::sync::watch;
 use uuid::Uuid;
 use vinzy_events::{ApiKeyId, Timestamp};
 
+use crate::database::within;
+
 /// How often it is written.
 const EVERY: Duration = Duration::from_secs(30);
+/// How long that may take.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 type Place = (Arc<str>, ApiKeyId);
 
@@ -84,7 +88,7 @@ impl Uses {
                 _ = stopped.changed() => true,
                 () = tokio::time::sleep(EVERY) => false,
             };
-            if let Err(error) = self.flush(&pool).await {
+            if let Err(error) = within(PATIENCE, self.flush(&pool)).await {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
                     "uses of API keys could not be written"

@@ -212,6 +212,7 @@ mod tests {
         let expected = [
             "VINZY_METRICS_TOKEN",
             "VINZY_DB_URL",
+            "VINZY_DB_READ_URL",
             "VINZY_SECRET_KEY",
             "VINZY_HMAC_KEY",
             "VINZY_HMAC_KEYS",

@@ -9,9 +9,9 @@ use tokio::net::TcpListener;
 
 use super::Answer;
 use super::store::{Ground, Store, runtime, told_to_end};
-use crate::app::App;
+use crate::app::{App, Databases};
 use crate::clock::{Clock, Entropy};
-use crate::config::{ConnectionConfig, DatabaseConfig, LogConfig, SecretConfig, ServerConfig};
+use crate::config::{ConnectionConfig, DatabaseConfig, LogConfig, ReplicaConfig, SecretConfig, ServerConfig};
 use crate::http;
 use crate::http::server::Server;
 use crate::secrets::Secrets;
@@ -32,6 +32,8 @@ pub(super) struct Serve {
     connections: ConnectionConfig,
     #[command(flatten, next_help_heading = "Database")]
     database: DatabaseConfig,
+    #[command(flatten, next_help_heading = "Database")]
+    replica: ReplicaConfig,
     #[command(flatten, next_help_heading = "Secrets")]
     secrets: SecretConfig,
     #[command(flatten, next_help_heading = "Log")]
@@ -88,8 +90,13 @@ impl Serve {
         (secrets, settings): (&Secrets, Settings),
         end: impl Future<Output = std::io::Result<()>>,
     ) -> Result<(), Box<dyn Error>> {
+        let replica = self.replica.db_read_url.as_ref();
+        let databases = Databases {
+            primary: store.pool.clone(),
+            replica: replica.map(|url| ground.replica(url)).transpose()?,
+        };
         let app = App::start(
-            store.pool.clone(),
+            databases,
             &self.server,
             secrets,
             &ground.data_dir,

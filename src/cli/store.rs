@@ -9,7 +9,7 @@ use sqlx::postgres::PgConnectOptions;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{DatabaseConfig, Secret};
-use crate::database::{connect, disconnect};
+use crate::database::{connect, connect_lazily, disconnect};
 use crate::embedded_postgres::EmbeddedPostgres;
 use crate::privileges;
 
@@ -55,7 +55,7 @@ impl Ground {
     /// Connects to the given database, or starts the private one.
     pub(super) async fn open(&self) -> Result<Store, Failure> {
         let (options, embedded) = if let Some(url) = &self.db_url {
-            (given(url)?, None)
+            (given(url, "VINZY_DB_URL")?, None)
         } else {
             let embedded = EmbeddedPostgres::start(&self.data_dir).await?;
             (embedded.options(), Some(embedded))
@@ -72,6 +72,13 @@ impl Ground {
     }
 }
 
+impl Ground {
+    /// Connections to a replica, which may be away.
+    pub(super) fn replica(&self, url: &Secret) -> Result<PgPool, Failure> {
+        Ok(connect_lazily(given(url, "VINZY_DB_READ_URL")?, self.pool_size))
+    }
+}
+
 impl Store {
     /// Ends the connections and the private database.
     pub(super) async fn close(self) -> Result<(), Failure> {
@@ -83,11 +90,11 @@ impl Store {
     }
 }
 
-fn given(url: &Secret) -> Result<PgConnectOptions, Failure> {
+fn given(url: &Secret, name: &str) -> Result<PgConnectOptions, Failure> {
     // The URL holds a password: it is not repeated.
     url.expose()
         .parse()
-        .map_err(|error| format!("VINZY_DB_URL is not a postgres:// URL: {error}").into())
+        .map_err(|error| format!("{name} is not a postgres:// URL: {error}").into())
 }
 
 /// Runs `work` on a runtime of its own, on a database that is closed afterwards, and the data directory.

@@ -117,6 +117,8 @@ pub struct Route {
     pub max_body: usize,
     /// Whether it takes room to work. What waits takes none, and bounds itself.
     pub takes_room: bool,
+    /// Whether its answer may take long to begin.
+    pub takes_time: bool,
 }
 
 /// Routes by method and path, as they are matched.
@@ -147,6 +149,18 @@ impl Routes {
             access,
             max_body: MAX_BODY,
             takes_room: false,
+            takes_time: true,
+        };
+        self.add(route, routes)
+    }
+
+    /// As [`Routes::allow`], for routes that look at as much as there is.
+    pub(super) fn allow_long(self, access: Access, routes: UtoipaMethodRouter<App>) -> Self {
+        let route = Route {
+            access,
+            max_body: MAX_BODY,
+            takes_room: true,
+            takes_time: true,
         };
         self.add(route, routes)
     }
@@ -163,6 +177,7 @@ impl Routes {
             access,
             max_body,
             takes_room,
+            takes_time: false,
         };
         self.add(route, routes)
     }

@@ -72,13 +72,13 @@ struct Held {
 
 async fn held_now(app: &App, ledger_id: &str, customer_id: CustomerId) -> Result<Held, Problem> {
     customers::get(app, ledger_id, customer_id).await?;
-    app.in_step(licenses::NAME, ledger_id).await?;
-    app.in_step(products::NAME, ledger_id).await?;
+    let licenses_rows = app.in_step(licenses::NAME, ledger_id).await?;
+    let products_rows = app.in_step(products::NAME, ledger_id).await?;
     let now = app.clock.now();
-    let active = licenses::active_of_customer(&app.pool, ledger_id, customer_id, now).await?;
+    let active = licenses::active_of_customer(licenses_rows, ledger_id, customer_id, now).await?;
     let ids: Vec<ProductId> = active.iter().map(|(_, state)| state.product_id).collect();
     Ok(Held {
-        features: products::features(&app.pool, ledger_id, &ids).await?,
+        features: products::features(products_rows, ledger_id, &ids).await?,
         active: active
             .into_iter()
             .map(|(id, state)| (id, Arc::new(state)))
@@ -94,12 +94,12 @@ async fn held_then(
 ) -> Result<Held, Problem> {
     let customer: Customer = as_of::aggregate(app, ledger_id, customer_id, moment).await?;
     customer.live().ok_or_else(CustomerId::not_found)?;
-    app.in_step(license_owners::NAME, ledger_id).await?;
+    let rows = app.in_step(license_owners::NAME, ledger_id).await?;
     let mut held = Held {
         active: vec![],
         features: HashMap::new(),
     };
-    for id in license_owners::up_to(&app.pool, ledger_id, customer_id, moment.position).await? {
+    for id in license_owners::up_to(rows, ledger_id, customer_id, moment.position).await? {
         let license: License = as_of::aggregate(app, ledger_id, id, moment).await?;
         let active = license
             .shared()

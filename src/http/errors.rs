@@ -248,24 +248,41 @@ impl From<sqlx::Error> for Problem {
     }
 }
 
-/// A database that cannot be reached is no fault of the program's.
+/// A database that cannot be reached or has no room is no fault of the program's.
 fn database(error: &sqlx::Error) -> Problem {
+    if !is_passing(error) {
+        return Problem::internal(&DatabaseFailed(error.to_string()));
+    }
+    let cause: &dyn std::error::Error = error;
+    tracing::warn!(error = cause, "database cannot be used");
+    Problem::unavailable(
+        "DATABASE_UNAVAILABLE",
+        "The database cannot be used at the moment.",
+        1,
+    )
+}
+
+/// Whether the same may go well later, without anybody changing the program or the request.
+fn is_passing(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_)
         | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
         | sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed
-        | sqlx::Error::WorkerCrashed => {
-            let cause: &dyn std::error::Error = error;
-            tracing::warn!(error = cause, "database cannot be reached");
-            Problem::unavailable(
-                "DATABASE_UNAVAILABLE",
-                "The database cannot be reached at the moment.",
-                1,
-            )
-        }
-        _ => Problem::internal(&DatabaseFailed(error.to_string())),
+        | sqlx::Error::BeginFailed
+        | sqlx::Error::WorkerCrashed => true,
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| is_passing_state(&code)),
+        _ => false,
     }
+}
+
+/// The SQLSTATEs of a database that is starting, stopping, full, overloaded or a standby, and of work that it gave up:
+/// for being silent, for others, or because an operator said so.
+fn is_passing_state(code: &str) -> bool {
+    const CLASSES: [&str; 5] = ["08", "40", "53", "57", "58"];
+    const STATES: [&str; 3] = ["25006", "25P03", "55P03"];
+    STATES.contains(&code) || CLASSES.iter().any(|class| code.starts_with(class))
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -56,21 +56,21 @@ pub async fn handle(
     let days = query.parse("days", "must be between 1 and 366", in_range);
     query.finish()?;
     let ledger_id = &*caller.ledger_id;
-    try_join!(
+    let (standing, active, _) = try_join!(
         app.in_step(license_standings::NAME, ledger_id),
         app.in_step(activity::NAME, ledger_id),
         app.in_step(anomaly_detection::NAME, ledger_id),
     )?;
     // Only now are those in the ledger that the process has found.
-    app.in_step(anomalies::NAME, ledger_id).await?;
+    let found = app.in_step(anomalies::NAME, ledger_id).await?;
 
     let now = app.clock.now();
     let calendar = Calendar::until(now, days.unwrap_or(DEFAULT_DAYS));
     let soon = now.plus_days(SOON).unwrap_or(now);
-    let licenses = license_standings::count(&app.pool, ledger_id, now, soon).await?;
-    let activity = activity::days(&app.pool, ledger_id, &calendar.span()).await?;
-    let metrics = activity::metrics(&app.pool, ledger_id, &calendar.span(), METRICS).await?;
-    let anomalies = anomalies::count_open(&app.pool, ledger_id).await?;
+    let licenses = license_standings::count(standing, ledger_id, now, soon).await?;
+    let activity = activity::days(active, ledger_id, &calendar.span()).await?;
+    let metrics = activity::metrics(active, ledger_id, &calendar.span(), METRICS).await?;
+    let anomalies = anomalies::count_open(found, ledger_id).await?;
     let webhooks = if caller.may(READ_WEBHOOKS) {
         Some(webhook_health(&app, ledger_id, now).await?)
     } else {
@@ -163,7 +163,7 @@ fn anomaly_counts(open: Vec<(Severity, u64)>) -> wire::AnomalyCounts {
 }
 
 async fn webhook_health(app: &App, ledger_id: &str, now: Timestamp) -> Result<wire::WebhookHealth, Problem> {
-    try_join!(
+    let (rows, _) = try_join!(
         app.in_step(endpoints::NAME, ledger_id),
         app.in_step(webhook_outbox::NAME, ledger_id),
     )?;
@@ -175,7 +175,7 @@ async fn webhook_health(app: &App, ledger_id: &str, now: Timestamp) -> Result<wi
         oldest_pending_at: health.oldest_pending_at.map(|at| at.to_string()),
         ..wire::WebhookHealth::default()
     };
-    for (status, count) in endpoints::count(&app.pool, ledger_id).await? {
+    for (status, count) in endpoints::count(rows, ledger_id).await? {
         match status {
             EndpointStatus::Active => webhooks.active = count,
             EndpointStatus::Paused => webhooks.paused = count,

@@ -2,7 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
@@ -11,6 +11,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
+use tokio::time::timeout;
 use tracing::Instrument;
 use tracing::field::Empty;
 use vinzy_events::id::uuid_v7;
@@ -24,6 +25,9 @@ use super::server::Peer;
 use crate::app::App;
 use crate::commands::ReceiptSlot;
 use crate::telemetry;
+
+/// How long an answer may take to begin: whoever waits longer waits for a database that does not answer.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Longest request id that is taken over from the client.
 const MAX_REQUEST_ID: usize = 128;
@@ -141,7 +145,7 @@ pub async fn surround(State(shell): State<Shell>, mut request: Request, next: Ne
             return answer;
         }
         match gate::make_room(&shell.0.room, client, route, request).await {
-            Ok((request, _taken)) => next.run(request).await,
+            Ok((request, _taken)) => in_time(route, next.run(request)).await,
             Err(problem) => problem.into_response(),
         }
     };
@@ -171,6 +175,22 @@ pub async fn surround(State(shell): State<Shell>, mut request: Request, next: Ne
         page.finish(response.headers_mut(), app);
     }
     response
+}
+
+/// The answer, if it begins in time. Who asked is told to ask again; what was asked for may still be done.
+async fn in_time(route: Option<Route>, answer: impl Future<Output = Response>) -> Response {
+    if route.is_some_and(|route| route.takes_time) {
+        return answer.await;
+    }
+    timeout(PATIENCE, answer).await.unwrap_or_else(|_| {
+        tracing::warn!("the request took too long and was given up");
+        Problem::unavailable(
+            "TIMED_OUT",
+            "The request took too long. Repeat it, best with an Idempotency-Key.",
+            1,
+        )
+        .into_response()
+    })
 }
 
 /// What every answer says.

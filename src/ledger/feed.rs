@@ -12,10 +12,14 @@ use tokio::time::{Instant, timeout};
 use vinzy_projections::StoredEvent;
 use vinzy_projections::event_log::{self, Span, unsigned};
 
+use crate::database::within;
+
 /// The notification channel; its payload is the ledger's id.
 pub(super) const CHANNEL: &str = "vinzy_ledger";
 /// How long to wait for a notification before looking anyway.
 const POLL: Duration = Duration::from_millis(500);
+/// How long the database may take to say where the ledgers end, with what has come since, and to begin to notify.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Events read at a time.
 const PAGE: u32 = 1_000;
 
@@ -95,6 +99,8 @@ impl Feed {
                 () = wait(&mut listener, &pool) => {}
             }
             if let Err(error) = self.catch_up(&pool).await {
+                // What cannot be asked does not notify either: the next one is a new connection.
+                listener = None;
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
                     "other nodes cannot be followed"
@@ -106,7 +112,7 @@ impl Feed {
 
     async fn catch_up(&self, pool: &PgPool) -> sqlx::Result<()> {
         let asked_at = Instant::now();
-        for (ledger_id, size) in sizes(pool).await? {
+        for (ledger_id, size) in within(PATIENCE, sizes(pool)).await? {
             loop {
                 let from = *self
                     .next
@@ -124,8 +130,11 @@ impl Feed {
                     stream_types: &[],
                     limit: PAGE,
                 };
-                let mut conn = pool.acquire().await?;
-                let events = event_log::read(&mut conn, span).await?;
+                let events = within(PATIENCE, async {
+                    let mut conn = pool.acquire().await?;
+                    event_log::read(&mut conn, span).await
+                })
+                .await?;
                 if events.is_empty() {
                     break;
                 }
@@ -167,9 +176,12 @@ async fn wait(listener: &mut Option<PgListener>, pool: &PgPool) {
 }
 
 async fn listen(pool: &PgPool) -> sqlx::Result<PgListener> {
-    let mut listener = PgListener::connect_with(pool).await?;
-    listener.listen(CHANNEL).await?;
-    Ok(listener)
+    within(PATIENCE, async {
+        let mut listener = PgListener::connect_with(pool).await?;
+        listener.listen(CHANNEL).await?;
+        Ok(listener)
+    })
+    .await
 }
 
 /// Further notifications that are there already say nothing new.

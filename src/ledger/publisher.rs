@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sqlx::PgPool;
 use tokio::sync::watch;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{MissedTickBehavior, timeout};
 use vinzy_projections::StoredEvent;
 
 use super::feed::Listener;
@@ -14,7 +14,13 @@ use super::handover::hand_over;
 use super::open::named_keys;
 use super::signer::{SignError, Signer};
 use crate::clock::{Clock, Entropy};
+use crate::database::within;
 use crate::metrics::CheckpointMetrics;
+
+/// How long a ledger may take. More than the proof does, which waits for tiles.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How long to wait before ledgers are listed again.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Which ledgers have grown since their last checkpoint.
 #[derive(Default)]
@@ -56,12 +62,15 @@ impl Publisher {
     ) {
         means.hand_over().await;
         let Some(interval) = interval else { return };
-        match named_keys(&means.pool).await {
-            Ok(all) => all.iter().for_each(|named| self.committed(&named.ledger_id, &[])),
-            Err(error) => tracing::warn!(
+        while let Err(error) = self.look_at_all(&means).await {
+            tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "ledgers cannot be listed"
-            ),
+            );
+            tokio::select! {
+                () = tokio::time::sleep(PAUSE) => {}
+                _ = stopped.wait_for(|stopped| *stopped) => return,
+            }
         }
         let mut ticks = tokio::time::interval(interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -78,10 +87,21 @@ impl Publisher {
         }
     }
 
+    async fn look_at_all(&self, means: &Means) -> sqlx::Result<()> {
+        let all = within(PATIENCE, named_keys(&means.pool)).await?;
+        all.iter().for_each(|named| self.committed(&named.ledger_id, &[]));
+        Ok(())
+    }
+
     async fn round(&self, means: &Means, refused: &mut HashSet<Box<str>>) {
         let grown = std::mem::take(&mut *self.grown.lock().unwrap_or_else(PoisonError::into_inner));
         for ledger_id in grown {
-            match means.signer.sign(&ledger_id).await {
+            let Ok(signed) = timeout(PATIENCE, means.signer.sign(&ledger_id)).await else {
+                tracing::warn!(%ledger_id, "no checkpoint was signed in time; will retry");
+                self.committed(&ledger_id, &[]);
+                continue;
+            };
+            match signed {
                 Ok(_) => {
                     means.metrics.signed();
                     refused.remove(&ledger_id);
@@ -110,7 +130,12 @@ const fn is_passing(error: &SignError) -> bool {
 impl Means {
     async fn hand_over(&self) {
         let keys = self.signer.keys();
-        match hand_over(&self.pool, keys, &self.clock, &self.entropy).await {
+        let handing_over = hand_over(&self.pool, keys, &self.clock, &self.entropy);
+        let Ok(handed_over) = timeout(PATIENCE, handing_over).await else {
+            tracing::error!("the database does not answer: ledgers may be handed over at the next start");
+            return;
+        };
+        match handed_over {
             Ok(done) => {
                 for origin in done {
                     tracing::info!(%origin, "the ledger was handed over to the first signing key");

@@ -39,6 +39,8 @@ const PARALLEL_LOADS: usize = 4;
 const KEEP_CONNECTION: Duration = Duration::from_millis(500);
 /// How long a writer without work keeps its streams: there may be many tenants of whom little is heard.
 const KEEP_STREAMS: Duration = Duration::from_mins(10);
+/// How long a batch may take, the wait for the lock included: who holds that and is silent loses it sooner.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Events read at a time when catching up.
 const CATCH_UP: u32 = 1_000;
 
@@ -219,12 +221,26 @@ impl Writer {
         let mut needs = Needs::default();
         queued.iter().for_each(|operation| operation.needs(&mut needs));
         let started = Instant::now();
-        let committed = self.commit(&mut queued, &needs).await;
+        let committed = timeout(PATIENCE, self.commit(&mut queued, &needs)).await;
+        let committed = committed.unwrap_or_else(|_| {
+            self.start_over();
+            Err(LedgerError::Unavailable)
+        });
         self.metrics
             .batch(queued.len(), started.elapsed(), committed.is_ok());
         for operation in queued {
             operation.settle(committed.clone());
         }
+    }
+
+    /// The batch was given up where it stood. Whether it was written is not known, so nothing is taken to be known: what
+    /// is loaded anew is what is there. Should its statement still be on its way, it finds the ledger's end moved, or
+    /// moves it before others do.
+    fn start_over(&mut self) {
+        tracing::error!(ledger_id = self.ledger_id, "the database does not answer");
+        self.head = None;
+        self.connection = None;
+        self.cache.clear();
     }
 
     /// If this node was alone on the ledger lately, decides on what it knows and lets the writing statement

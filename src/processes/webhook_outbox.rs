@@ -10,10 +10,12 @@ use sqlx::PgConnection;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 use vinzy_events::endpoint::{Endpoint, EndpointEvent, delivery_id, subscribable};
-use vinzy_events::{EndpointId, EventId};
+use vinzy_events::{EndpointId, EventId, Timestamp};
 use vinzy_projections::event_log::{self, signed};
 use vinzy_projections::projection::BoxFuture;
 use vinzy_projections::{ApplyError, Projection, StoredEvent};
+
+use crate::clock::Clock;
 
 /// Name of the process.
 pub const NAME: &str = "webhook_outbox";
@@ -26,8 +28,8 @@ const CHUNK: usize = 5_000;
 const LEDGERS: usize = 1_000;
 
 /// The process.
-#[derive(Default)]
 pub struct WebhookOutbox {
+    clock: Clock,
     ledgers: Mutex<HashMap<String, Subscribers>>,
 }
 
@@ -89,6 +91,16 @@ impl Subscribers {
     }
 }
 
+impl WebhookOutbox {
+    /// A process whose time is that of `clock`.
+    pub fn new(clock: Clock) -> Self {
+        Self {
+            clock,
+            ledgers: Mutex::default(),
+        }
+    }
+}
+
 impl Projection for WebhookOutbox {
     fn name(&self) -> &'static str {
         NAME
@@ -119,7 +131,7 @@ impl Projection for WebhookOutbox {
                 Some(known) if known.next == first.position => known,
                 _ => Subscribers::before(conn, ledger_id, first.position).await?,
             };
-            note(conn, ledger_id, &mut subscribers, events).await?;
+            note(conn, ledger_id, &mut subscribers, events, self.clock.now()).await?;
             if ledgers.len() >= LEDGERS {
                 ledgers.clear();
             }
@@ -134,13 +146,14 @@ async fn note(
     ledger_id: &str,
     subscribers: &mut Subscribers,
     events: &[StoredEvent],
+    now: Timestamp,
 ) -> Result<(), ApplyError> {
     let mut due = Due::default();
     for event in events {
         subscribers.next = event.position + 1;
         if event.stream_type == ENDPOINT {
             if let Some(removed) = subscribers.follow(event)? {
-                due.write(conn, ledger_id).await?;
+                due.write(conn, ledger_id, now).await?;
                 forget(conn, ledger_id, removed).await?;
             }
             continue;
@@ -148,11 +161,11 @@ async fn note(
         for &endpoint_id in subscribers.wanting(&event.event_type) {
             due.push(endpoint_id.into(), event);
             if due.endpoint_ids.len() >= CHUNK {
-                due.write(conn, ledger_id).await?;
+                due.write(conn, ledger_id, now).await?;
             }
         }
     }
-    due.write(conn, ledger_id).await?;
+    due.write(conn, ledger_id, now).await?;
     Ok(())
 }
 
@@ -178,7 +191,8 @@ impl Due {
         self.recorded_at.push(event.recorded_at.to_chrono());
     }
 
-    async fn write(&mut self, conn: &mut PgConnection, ledger_id: &str) -> sqlx::Result<()> {
+    /// What was recorded is due, also when the clock that it was recorded by was ahead.
+    async fn write(&mut self, conn: &mut PgConnection, ledger_id: &str, now: Timestamp) -> sqlx::Result<()> {
         let due = std::mem::take(self);
         if due.delivery_ids.is_empty() {
             return Ok(());
@@ -188,7 +202,7 @@ impl Due {
             "INSERT INTO deliveries (ledger_id, delivery_id, endpoint_id, event_id, event_type, position, status,
                                      attempts, attempts_ever, next_attempt_at, created_at, updated_at)
              SELECT $1, x.delivery_id, x.endpoint_id, x.event_id, x.event_type, x.position, 'pending', 0, 0,
-                    x.recorded_at, x.recorded_at, x.recorded_at
+                    least(x.recorded_at, $8), x.recorded_at, x.recorded_at
              FROM unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::bigint[], $7::timestamptz[])
                   AS x(delivery_id, endpoint_id, event_id, event_type, position, recorded_at)
              ON CONFLICT DO NOTHING",
@@ -199,6 +213,7 @@ impl Due {
             &due.event_types,
             &due.positions,
             &due.recorded_at,
+            now.to_chrono(),
         )
         .execute(conn)
         .await?;

@@ -7,13 +7,17 @@ use sqlx::PgPool;
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use crate::database::within;
+
 /// How often a node says that it is alive.
 const BEAT: Duration = Duration::from_secs(1);
+/// How long that may take.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Says so until `stopped`, and takes over from nodes that are gone.
 pub(super) async fn keep(pool: PgPool, worker_id: Uuid, mut stopped: watch::Receiver<bool>) {
     while !*stopped.borrow() {
-        if let Err(error) = beat(&pool, worker_id).await {
+        if let Err(error) = within(PATIENCE, beat(&pool, worker_id)).await {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "this node cannot say that it sends webhooks"
@@ -26,7 +30,8 @@ pub(super) async fn keep(pool: PgPool, worker_id: Uuid, mut stopped: watch::Rece
     }
 }
 
-/// Says once that a node is alive, and gives back what nodes that are not were sending.
+/// Says once that a node is alive, and gives back what nodes that are not were sending. Who would be alive for longer than
+/// anybody can say has said so before the database's clock went back.
 pub(super) async fn beat(pool: &PgPool, worker_id: Uuid) -> sqlx::Result<()> {
     sqlx::query!(
         "INSERT INTO delivery_workers (worker_id, alive_until) VALUES ($1, now() + interval '5 seconds')
@@ -39,13 +44,17 @@ pub(super) async fn beat(pool: &PgPool, worker_id: Uuid) -> sqlx::Result<()> {
         "UPDATE deliveries d SET status = 'pending', worker_id = NULL
          WHERE d.status = 'sending'
            AND NOT EXISTS (SELECT FROM delivery_workers w
-                           WHERE w.worker_id = d.worker_id AND w.alive_until > now())",
+                           WHERE w.worker_id = d.worker_id AND w.alive_until > now()
+                             AND w.alive_until <= now() + interval '5 seconds')",
     )
     .execute(pool)
     .await?;
-    sqlx::query!("DELETE FROM delivery_workers WHERE alive_until < now() - interval '1 minute'")
-        .execute(pool)
-        .await?;
+    sqlx::query!(
+        "DELETE FROM delivery_workers
+         WHERE alive_until < now() - interval '1 minute' OR alive_until > now() + interval '1 minute'"
+    )
+    .execute(pool)
+    .await?;
     Ok(())
 }
 

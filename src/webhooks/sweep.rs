@@ -10,9 +10,12 @@ use tokio::sync::watch;
 use vinzy_events::Timestamp;
 
 use super::Webhooks;
+use crate::database::within;
 
 /// How often.
 const INTERVAL: Duration = Duration::from_secs(5);
+/// How long that may take: what is left goes the next time.
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Deliveries that go in one statement.
 const BATCH: i64 = 1_000;
 
@@ -22,7 +25,7 @@ const COUNTED: i64 = 100_000;
 /// Sweeps until `stopped`.
 pub(super) async fn run(webhooks: Arc<Webhooks>, mut stopped: watch::Receiver<bool>) {
     while !*stopped.borrow() {
-        if let Err(error) = sweep(&webhooks).await {
+        if let Err(error) = within(PATIENCE, sweep(&webhooks)).await {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "old deliveries stay for now"

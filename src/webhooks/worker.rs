@@ -23,6 +23,7 @@ use super::send::{Tried, send};
 use super::{lease, sweep};
 use crate::clock::{Clock, Entropy};
 use crate::commands::{self, Context, ReceiptSlot};
+use crate::database::within;
 use crate::keys::MasterKeys;
 use crate::ledger::Ledgers;
 use crate::metrics::WebhookMetrics;
@@ -35,8 +36,13 @@ const PER_ENDPOINT: usize = 8;
 const TOTAL: usize = 512;
 /// How often it is looked for what is due.
 const POLL: Duration = Duration::from_millis(200);
+/// How long the database may take for a claim, or for noting what came of tries.
+const DATABASE_PATIENCE: Duration = Duration::from_secs(10);
 /// How long to wait when the database fails.
 const PAUSE: Duration = Duration::from_millis(250);
+/// How long a claim may take to come into force when nobody waits for it any more: the database ends a session that is
+/// silent sooner.
+const DOUBT: Duration = Duration::from_secs(30);
 /// How long a stop waits for what is under way.
 const GRACE: Duration = Duration::from_secs(5);
 /// How long the read model may take to show that an endpoint is disabled.
@@ -76,6 +82,8 @@ struct UnderWay {
     tasks: JoinSet<Tried>,
     deliveries: HashMap<Id, (Uuid, Recipient)>,
     busy: HashMap<Recipient, usize>,
+    /// Until when a claim may still come into force whose answer was not waited for.
+    in_doubt_until: Option<Instant>,
 }
 
 impl UnderWay {
@@ -157,7 +165,7 @@ impl Webhooks {
         let worker_id = Uuid::from_bytes(self.entropy.bytes());
         let (end, ended) = watch::channel(false);
         let mut beside = JoinSet::new();
-        while let Err(error) = lease::beat(&self.vital, worker_id).await {
+        while let Err(error) = within(DATABASE_PATIENCE, lease::beat(&self.vital, worker_id)).await {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "webhooks are not sent yet"
@@ -176,7 +184,7 @@ impl Webhooks {
         self.wind_up(worker_id, under_way).await;
         end.send_replace(true);
         while beside.join_next().await.is_some() {}
-        if let Err(error) = lease::leave(&self.pool, worker_id).await {
+        if let Err(error) = within(DATABASE_PATIENCE, lease::leave(&self.pool, worker_id)).await {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "others will wait for this node"
@@ -200,6 +208,9 @@ impl Webhooks {
 
     /// Claims what is due, and begins to send it.
     async fn take(&self, worker_id: Uuid, under_way: &mut UnderWay) {
+        if under_way.in_doubt_until.is_some() && !self.settle_doubt(worker_id, under_way).await {
+            return;
+        }
         let room = Room {
             total: TOTAL.saturating_sub(under_way.tasks.len()),
             per_endpoint: PER_ENDPOINT,
@@ -209,7 +220,8 @@ impl Webhooks {
             return;
         }
         let now = self.clock.now();
-        match claim::claim(&self.pool, &self.masters, worker_id, now, &room).await {
+        let claiming = claim::claim(&self.pool, &self.masters, worker_id, now, &room);
+        match within(DATABASE_PATIENCE, claiming).await {
             Ok(claimed) => claimed
                 .into_iter()
                 .for_each(|claimed| self.begin(claimed, under_way)),
@@ -219,12 +231,25 @@ impl Webhooks {
                     "no deliveries can be claimed"
                 );
                 tokio::time::sleep(PAUSE).await;
-                // Whether the claim was made is not known.
-                if let Err(error) = lease::give_back(&self.pool, worker_id, &under_way.ids()).await {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "nor given back");
-                }
+                // Whether the claim was made, or will be, is not known.
+                under_way.in_doubt_until = Some(Instant::now() + DOUBT);
             }
         }
+    }
+
+    /// Gives back what was claimed and is not being sent. Whether that could be done.
+    async fn settle_doubt(&self, worker_id: Uuid, under_way: &mut UnderWay) -> bool {
+        let sending = under_way.ids();
+        let giving_back = lease::give_back(&self.pool, worker_id, &sending);
+        if let Err(error) = within(DATABASE_PATIENCE, giving_back).await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "deliveries cannot be given back"
+            );
+            return false;
+        }
+        under_way.in_doubt_until = under_way.in_doubt_until.filter(|until| Instant::now() < *until);
+        true
     }
 
     fn begin(&self, claimed: Claimed, under_way: &mut UnderWay) {
@@ -242,7 +267,7 @@ impl Webhooks {
         let fates: Vec<Fate> = tries.iter().map(|tried| self.fate(tried)).collect();
         let tries: Vec<(Tried, Fate)> = tries.into_iter().zip(fates).collect();
         loop {
-            match record(&self.pool, worker_id, now, &tries).await {
+            match within(DATABASE_PATIENCE, record(&self.pool, worker_id, now, &tries)).await {
                 Ok(failing) => {
                     tries.iter().for_each(|(tried, fate)| self.count(tried, *fate));
                     return self.disable(failing).await;
@@ -331,7 +356,8 @@ impl Webhooks {
             self.settle(worker_id, tries, &stopped).await;
         }
         under_way.tasks.shutdown().await;
-        if let Err(error) = lease::give_back(&self.pool, worker_id, &[]).await {
+        let giving_back = lease::give_back(&self.pool, worker_id, &[]);
+        if let Err(error) = within(DATABASE_PATIENCE, giving_back).await {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "deliveries are given back later"

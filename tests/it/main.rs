@@ -27,6 +27,7 @@ mod licenses;
 mod limits;
 mod lists;
 mod machines;
+mod nodes;
 mod openapi;
 mod overview;
 mod races;

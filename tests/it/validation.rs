@@ -333,6 +333,8 @@ async fn a_node_that_lost_the_database_stops_answering_from_memory() {
     let license = node.client.post("/licenses", &body).await.expect(201);
     assert_eq!(node.client.validate(&license["key"]).await["valid"], true);
     kill_postgres(&data_dir);
+    let (here, away) = (data_dir.join("postgres"), data_dir.join("away"));
+    std::fs::rename(&here, &away).unwrap();
     let body = json!({"key": license["key"]});
     let ask = async || {
         send(
@@ -350,5 +352,12 @@ async fn a_node_that_lost_the_database_stops_answering_from_memory() {
         .into_problem();
     assert_eq!(node.client.get_anonymously("/ready").await.status, 503);
     assert_eq!(node.client.get_anonymously("/health").await.status, 200);
-    node.kill();
+
+    // The private database is started again as soon as it can be.
+    std::fs::rename(&away, &here).unwrap();
+    eventually("validations are answered again", async || {
+        ask().await.status == 200
+    })
+    .await;
+    assert!(node.terminate().success());
 }

@@ -33,8 +33,8 @@ pub async fn handle(
     PathId(id): PathId<AnomalyId>,
 ) -> Result<Json<wire::AnomalyContext>, Problem> {
     let ledger_id = &caller.ledger_id;
-    super::in_step(&app, ledger_id).await?;
-    let anomaly = anomalies::get(&app.pool, ledger_id, id)
+    let rows = super::in_step(&app, ledger_id).await?;
+    let anomaly = anomalies::get(rows, ledger_id, id)
         .await?
         .ok_or_else(AnomalyId::not_found)?;
     let cause = anomaly.detected.usage_event_id;

@@ -36,7 +36,7 @@ pub async fn handle(
     });
     let request = query.page();
     query.finish()?;
-    super::in_step(&app, &caller.ledger_id).await?;
-    let page = anomalies::list(&app.pool, &caller.ledger_id, &filter, request).await?;
+    let rows = super::in_step(&app, &caller.ledger_id).await?;
+    let page = anomalies::list(rows, &caller.ledger_id, &filter, request).await?;
     Ok(Listed::new(&uri, page, |row| super::wire(row.state)))
 }

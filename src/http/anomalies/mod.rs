@@ -6,6 +6,7 @@ pub mod of_license;
 pub mod resolve;
 
 use serde_json::json;
+use sqlx::PgPool;
 use vinzy_client::anomalies as wire;
 use vinzy_events::anomaly::{AnomalyState, Severity};
 use vinzy_projections::anomalies::{self, Filter};
@@ -16,11 +17,10 @@ use super::usage::amount;
 use crate::app::App;
 use crate::processes::anomaly_detection;
 
-/// Everything that was recorded until now has been looked at, and shows.
-async fn in_step(app: &App, ledger_id: &str) -> Result<(), Problem> {
+/// Everything that was recorded until now has been looked at, and shows where this says.
+async fn in_step<'a>(app: &'a App, ledger_id: &str) -> Result<&'a PgPool, Problem> {
     app.in_step(anomaly_detection::NAME, ledger_id).await?;
-    app.in_step(anomalies::NAME, ledger_id).await?;
-    Ok(())
+    Ok(app.in_step(anomalies::NAME, ledger_id).await?)
 }
 
 /// The filters that all lists of anomalies have.

@@ -41,7 +41,7 @@ pub async fn handle(
     if !licenses::exists(&app, &caller.ledger_id, id).await? {
         return Err(LicenseId::not_found());
     }
-    super::in_step(&app, &caller.ledger_id).await?;
-    let page = anomalies::list(&app.pool, &caller.ledger_id, &filter, request).await?;
+    let rows = super::in_step(&app, &caller.ledger_id).await?;
+    let page = anomalies::list(rows, &caller.ledger_id, &filter, request).await?;
     Ok(Listed::new(&uri, page, |row| super::wire(row.state)))
 }

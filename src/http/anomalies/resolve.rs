@@ -34,8 +34,8 @@ pub async fn handle(
     PathId(id): PathId<AnomalyId>,
     OptionalBody(body): OptionalBody<Resolution>,
 ) -> Result<Json<wire::Anomaly>, Problem> {
-    super::in_step(&app, &caller.ledger_id).await?;
-    let license_id = license_of(&app.pool, &caller.ledger_id, id)
+    let rows = super::in_step(&app, &caller.ledger_id).await?;
+    let license_id = license_of(rows, &caller.ledger_id, id)
         .await?
         .ok_or_else(AnomalyId::not_found)?;
     let resolved_by = body.content.0.unwrap_or_else(|| caller.actor.id.clone());

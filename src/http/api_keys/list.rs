@@ -29,8 +29,8 @@ pub async fn handle(
 ) -> Result<Listed<wire::ApiKey>, Problem> {
     let request = query.page();
     query.finish()?;
-    app.in_step(api_keys::NAME, &caller.ledger_id).await?;
-    let page = api_keys::list(&app.pool, &caller.ledger_id, request).await?;
+    let rows = app.in_step(api_keys::NAME, &caller.ledger_id).await?;
+    let page = api_keys::list(rows, &caller.ledger_id, request).await?;
     let ids: Vec<_> = page.rows.iter().map(|row| row.id).collect();
     let uses = app.access.uses.of(&app.pool, &caller.ledger_id, &ids).await?;
     let now = app.clock.now();

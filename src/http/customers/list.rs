@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use axum::extract::{OriginalUri, State};
+use sqlx::PgPool;
 use vinzy_client::customers as wire;
 use vinzy_events::CustomerId;
 use vinzy_events::customer::EmailAddress;
@@ -63,14 +64,14 @@ pub async fn handle(
     if let Some(email) = &asked.email {
         only(&mut filter, id_of_email(&app, ledger_id, email).await?);
     }
-    app.in_step(customers::NAME, ledger_id).await?;
+    let rows = app.in_step(customers::NAME, ledger_id).await?;
     let listed = match &asked.q {
         None => {
-            let page = customers::list(&app.pool, ledger_id, &filter, asked.order, asked.page).await?;
+            let page = customers::list(rows, ledger_id, &filter, asked.order, asked.page).await?;
             named(&app, ledger_id, &uri, page).await?
         }
         Some(q) => {
-            let page = found(&app, ledger_id, q, filter, asked.order, asked.page).await?;
+            let page = found(&app, rows, ledger_id, q, filter, (asked.order, asked.page)).await?;
             named(&app, ledger_id, &uri, page).await?.uncounted()
         }
     };
@@ -116,11 +117,11 @@ fn only(filter: &mut Filter, id: Option<CustomerId>) {
 /// The customers that a search finds.
 async fn found(
     app: &App,
+    pool: &PgPool,
     ledger_id: &str,
     q: &str,
     mut filter: Filter,
-    order: Order,
-    page: PageRequest,
+    (order, page): (Order, PageRequest),
 ) -> Result<Page<CustomerRow>, Problem> {
     let by_email = match EmailAddress::parse(q) {
         Ok(email) => id_of_email(app, ledger_id, &email).await?,
@@ -132,14 +133,14 @@ async fn found(
             only(&mut filter, by_email);
         }
         filter.id_range = by_id;
-        customers::part(&app.pool, ledger_id, &filter, order, page).await?
+        customers::part(pool, ledger_id, &filter, order, page).await?
     } else {
         let after = match page.start {
             Start::After(position) => Some(position),
             Start::Offset(_) => None,
         };
         let search = Search::new(q, filter, order, after, page.size);
-        let found = search.run(&app.pool, &app.personal_data, ledger_id).await?;
+        let found = search.run(pool, &app.personal_data, ledger_id).await?;
         (found.rows, found.next)
     };
     // How many there are is not shown.

@@ -157,8 +157,9 @@ const PROBLEMS = [
   ["internal-error", 500, "Something went wrong on the server; the request id leads to the cause in its log."],
   ["verification-busy", 503, "A verification of this ledger is under way, or as many of others as the server does at a time: `Retry-After` says when to try again."],
   ["overloaded", 503, "The server has as much to do as it can: `Retry-After` says when to try again."],
+  ["timed-out", 503, "The request took longer than half a minute and was given up; it may have been carried out. Repeat it, best with an Idempotency-Key."],
   ["ledger-unavailable", 503, "The ledger cannot be written at the moment. Repeat the request, best with an Idempotency-Key."],
-  ["database-unavailable", 503, "The database cannot be reached at the moment."],
+  ["database-unavailable", 503, "The database cannot be used at the moment: it cannot be reached, is starting or stopping, or has no room."],
   ["read-model-behind", 503, "The read model has not caught up yet."],
   ["stale", 503, "This node has lost the database and cannot tell any more whether a license is good."],
 ];

@@ -94,14 +94,14 @@ impl Features<'_> {
         ledger_id: &str,
         id: LicenseId,
     ) -> Result<HashMap<String, Decimal>, Problem> {
-        app.in_step(usage::NAME, ledger_id).await?;
-        let mut used = usage::totals_by_metric(&app.pool, ledger_id, id, &self.names()).await?;
+        let rows = app.in_step(usage::NAME, ledger_id).await?;
+        let mut used = usage::totals_by_metric(rows, ledger_id, id, &self.names()).await?;
         let begun = |feature: &String| Some(self.period(feature)?.start(self.at));
         let wanted: Vec<_> = used
             .keys()
             .filter_map(|feature| Some((feature.clone(), begun(feature)?)))
             .collect();
-        let mut since = usage::used_since(&app.pool, ledger_id, id, &wanted).await?;
+        let mut since = usage::used_since(rows, ledger_id, id, &wanted).await?;
         for place in wanted {
             let in_period = since.remove(&place).unwrap_or_default();
             used.insert(place.0, in_period);

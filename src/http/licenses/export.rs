@@ -8,6 +8,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use futures::stream::{self, StreamExt};
 use serde_json::{Map, Value};
+use sqlx::PgPool;
 use tokio::time::{Duration, Instant};
 use vinzy_client::licenses as wire;
 use vinzy_events::Timestamp;
@@ -72,12 +73,13 @@ pub async fn handle(
 ) -> Result<Response, Problem> {
     let (filter, sort) = filter::read(&mut query);
     query.finish()?;
-    app.in_step(licenses::NAME, &subscriber.ledger_id).await?;
+    let rows = app.in_step(licenses::NAME, &subscriber.ledger_id).await?.clone();
     let mut export = Export {
         at: app.clock.now(),
         next: Some(Start::Offset(0)),
         checked: Instant::now(),
         app,
+        rows,
         subscriber,
         filter,
         sort,
@@ -105,6 +107,8 @@ pub async fn handle(
 /// An export under way.
 struct Export {
     app: App,
+    /// Where to read.
+    rows: PgPool,
     subscriber: Subscriber,
     filter: Filter,
     sort: Sort,
@@ -142,7 +146,7 @@ impl Export {
         let _turn = self.app.exports.acquire().await.ok();
         let ledger_id = &self.subscriber.ledger_id;
         let (rows, next) =
-            licenses::part(&self.app.pool, ledger_id, &self.filter, self.at, self.sort, page).await?;
+            licenses::part(&self.rows, ledger_id, &self.filter, self.at, self.sort, page).await?;
         self.next = next.map(Start::After);
         let rows = rows.into_iter().map(|row| {
             let license = super::row(row.id, row.state, row.machines_used, self.at);

@@ -41,9 +41,9 @@ pub async fn handle(
     let (filter, sort) = filter::read(&mut query);
     let request = query.page_by(|text| sort.cursor(text));
     query.finish()?;
-    app.in_step(licenses::NAME, &caller.ledger_id).await?;
+    let rows = app.in_step(licenses::NAME, &caller.ledger_id).await?;
     let now = app.clock.now();
-    let page = licenses::list(&app.pool, &caller.ledger_id, &filter, now, sort, request).await?;
+    let page = licenses::list(rows, &caller.ledger_id, &filter, now, sort, request).await?;
     Ok(Listed::new(&uri, page, |row| {
         super::row(row.id, row.state, row.machines_used, now)
     }))

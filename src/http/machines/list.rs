@@ -35,8 +35,8 @@ pub async fn handle(
     query.finish()?;
     let ledger_id = &caller.ledger_id;
     licenses::get(&app, ledger_id, id).await?;
-    app.in_step(machines::NAME, ledger_id).await?;
-    let page = machines::list(&app.pool, ledger_id, id, fingerprint.as_deref(), request).await?;
+    let rows = app.in_step(machines::NAME, ledger_id).await?;
+    let page = machines::list(rows, ledger_id, id, fingerprint.as_deref(), request).await?;
     Ok(Listed::new(&uri, page, wire))
 }
 

@@ -31,8 +31,8 @@ pub async fn handle(
     let text = query.text("q");
     let request = query.page();
     query.finish()?;
-    app.in_step(products::NAME, &caller.ledger_id).await?;
+    let rows = app.in_step(products::NAME, &caller.ledger_id).await?;
     let ledger_id = &caller.ledger_id;
-    let page = products::list(&app.pool, ledger_id, code.as_deref(), text.as_deref(), request).await?;
+    let page = products::list(rows, ledger_id, code.as_deref(), text.as_deref(), request).await?;
     Ok(Listed::new(&uri, page, |row| super::wire(row.id, row.state)))
 }

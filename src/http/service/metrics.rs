@@ -10,6 +10,7 @@ use tokio::sync::Mutex;
 use vinzy_projections::statuses;
 
 use crate::app::App;
+use crate::database::within;
 use crate::http::problem::Problem;
 use crate::metrics::Now;
 
@@ -27,6 +28,7 @@ pub async fn handle(State(app): State<App>) -> Result<impl IntoResponse, Problem
         ledger_queue: app.ledgers.waiting(),
         validations_pending: app.validations.pending(),
         event_readers: app.event_feed.readers(),
+        staleness: app.validator.staleness(),
         // Without a database there is the more reason to show the rest.
         projections: projections(&app).await.unwrap_or_default(),
         database: (app.pool.size(), app.pool.num_idle()),
@@ -41,6 +43,9 @@ pub async fn handle(State(app): State<App>) -> Result<impl IntoResponse, Problem
 
 /// How long an answer about the projections is good enough.
 const FRESH: Duration = Duration::from_millis(250);
+
+/// How long the database may take to say so: whoever asks whether this node is ready does not wait for long.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A projection's name, how many events it lacks in the ledger where it lacks most, and in how many it is parked.
 pub(super) type Standing = (String, u64, u64);
@@ -58,7 +63,7 @@ pub(super) async fn projections(app: &App) -> Option<Vec<Standing>> {
     {
         return standings.clone();
     }
-    let standings = read(app).await.ok();
+    let standings = within(PATIENCE, read(app)).await.ok();
     *last = Some((Instant::now(), standings.clone()));
     standings
 }

@@ -31,7 +31,7 @@ pub async fn handle(
     let slug = query.get("slug").map(str::to_owned);
     let request = query.page();
     query.finish()?;
-    app.in_step(tenants::NAME, &caller.ledger_id).await?;
-    let page = tenants::list(&app.pool, &caller.ledger_id, slug.as_deref(), request).await?;
+    let rows = app.in_step(tenants::NAME, &caller.ledger_id).await?;
+    let page = tenants::list(rows, &caller.ledger_id, slug.as_deref(), request).await?;
     Ok(Listed::new(&uri, page, |row| super::wire(row.id, row.state)))
 }

@@ -29,8 +29,8 @@ pub async fn handle(
 ) -> Result<Json<wire::AgentUsage>, Problem> {
     let ledger_id = &caller.ledger_id;
     licenses::get(&app, ledger_id, id).await?;
-    app.in_step(usage::NAME, ledger_id).await?;
-    let totals = usage::totals_of(&app.pool, ledger_id, id, "agent.").await?;
+    let rows = app.in_step(usage::NAME, ledger_id).await?;
+    let totals = usage::totals_of(rows, ledger_id, id, "agent.").await?;
     let totals = totals
         .iter()
         .map(|(metric, total)| (metric.as_str(), total.clone()));

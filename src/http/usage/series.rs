@@ -57,10 +57,10 @@ pub async fn handle(
 
     let ledger_id = &caller.ledger_id;
     licenses::get(&app, ledger_id, id).await?;
-    app.in_step(usage::NAME, ledger_id).await?;
+    let rows = app.in_step(usage::NAME, ledger_id).await?;
     let (first, last) = (starts[0], starts[starts.len() - 1]);
     let end = later(last, bucket.length());
-    let points = usage::series(&app.pool, ledger_id, id, &metric, bucket, first..end).await?;
+    let points = usage::series(rows, ledger_id, id, &metric, bucket, first..end).await?;
     Ok(Json(wire::UsageSeries {
         metric,
         bucket: bucket.as_str().to_owned(),

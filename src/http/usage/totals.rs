@@ -49,8 +49,8 @@ pub async fn handle(
     let now = moment.map_or_else(|| app.clock.now(), |moment| moment.at);
     let (page, then) = match moment {
         None => {
-            app.in_step(usage::NAME, ledger_id).await?;
-            let page = usage::totals(&app.pool, ledger_id, id, &request).await?;
+            let rows = app.in_step(usage::NAME, ledger_id).await?;
+            let page = usage::totals(rows, ledger_id, id, &request).await?;
             (page, None)
         }
         Some(moment) => {

@@ -27,8 +27,8 @@ pub async fn handle(
 ) -> Result<Listed<wire::Webhook>, Problem> {
     let request = query.page();
     query.finish()?;
-    app.in_step(endpoints::NAME, &caller.ledger_id).await?;
-    let page = endpoints::list(&app.pool, &caller.ledger_id, request).await?;
+    let rows = app.in_step(endpoints::NAME, &caller.ledger_id).await?;
+    let page = endpoints::list(rows, &caller.ledger_id, request).await?;
     let now = app.clock.now();
     Ok(Listed::new(&uri, page, |row| super::wire(row.id, row.state, now)))
 }

@@ -3,7 +3,9 @@
 
 pub(crate) mod client;
 pub(crate) mod database;
+pub(crate) mod load;
 pub(crate) mod node;
+pub(crate) mod proxy;
 pub(crate) mod receiver;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -301,9 +303,9 @@ pub(crate) async fn check_everything(database: &TestDatabase) {
     disconnect(&pool).await;
 }
 
-/// Asks until the answer is good; at most for some seconds.
+/// Asks until the answer is good; at most for half a minute.
 pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, ask: impl Fn() -> F) {
-    for _ in 0..200 {
+    for _ in 0..600 {
         if ask().await {
             return;
         }

@@ -23,6 +23,7 @@ use super::send::{Tried, send};
 use super::{lease, sweep};
 use crate::clock::{Clock, Entropy};
 use crate::commands::{self, Context, ReceiptSlot};
+use crate::distribution::Layout;
 use crate::keys::MasterKeys;
 use crate::ledger::Ledgers;
 use crate::metrics::WebhookMetrics;
@@ -46,6 +47,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub struct Webhooks {
     /// For claims and results.
     pub pool: PgPool,
+    /// How its database is laid out.
+    pub layout: Layout,
     /// For what must not wait: saying that this node is alive.
     pub vital: PgPool,
     /// Open secrets.
@@ -209,7 +212,7 @@ impl Webhooks {
             return;
         }
         let now = self.clock.now();
-        match claim::claim(&self.pool, &self.masters, worker_id, now, &room).await {
+        match claim::claim((&self.pool, self.layout), &self.masters, worker_id, now, &room).await {
             Ok(claimed) => claimed
                 .into_iter()
                 .for_each(|claimed| self.begin(claimed, under_way)),
@@ -242,7 +245,7 @@ impl Webhooks {
         let fates: Vec<Fate> = tries.iter().map(|tried| self.fate(tried)).collect();
         let tries: Vec<(Tried, Fate)> = tries.into_iter().zip(fates).collect();
         loop {
-            match record(&self.pool, worker_id, now, &tries).await {
+            match record((&self.pool, self.layout), worker_id, now, &tries).await {
                 Ok(failing) => {
                     tries.iter().for_each(|(tried, fate)| self.count(tried, *fate));
                     return self.disable(failing).await;

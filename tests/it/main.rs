@@ -14,6 +14,7 @@ mod connections;
 mod contract;
 mod contract_webhooks;
 mod crash;
+mod distribution;
 mod entitlements;
 mod erasure;
 mod events;

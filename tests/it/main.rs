@@ -33,6 +33,7 @@ mod overview;
 mod races;
 mod records;
 mod replay;
+mod scale_model;
 mod sessions;
 mod settings;
 mod support;

@@ -30,6 +30,7 @@ mod lists;
 mod machines;
 mod openapi;
 mod overview;
+mod packaging;
 mod races;
 mod records;
 mod replay;

@@ -22,6 +22,7 @@ use crate::commands::validations::ValidationLog;
 use crate::config::{AccessConfig, ServerConfig};
 use crate::database::{companion, disconnect};
 use crate::directory::Directory;
+use crate::distribution::Layout;
 use crate::event_feed::EventFeed;
 use crate::http::service::metrics::Standings;
 use crate::keys::server::ServerKeysError;
@@ -311,8 +312,10 @@ impl App {
         let feed = Arc::new(Feed::new(listeners));
         feed.start_at_present(&pool).await?;
         tenants.load(&pool).await?;
+        let layout = Layout::of(&mut *pool.acquire().await?).await?;
         let ledgers = Arc::new(Ledgers::new(
             pool.clone(),
+            layout,
             Arc::clone(&feed),
             metrics.ledger.clone(),
             clock.clone(),
@@ -341,6 +344,7 @@ impl App {
 
         let (webhooks, sending) = Webhooks::start(Webhooks {
             pool: pool.clone(),
+            layout,
             vital: vital.clone(),
             masters: secrets.master_keys.clone(),
             clock: clock.clone(),

@@ -10,6 +10,7 @@ pub mod commands;
 pub mod config;
 pub mod database;
 pub mod directory;
+pub mod distribution;
 pub mod embedded_postgres;
 pub mod event_feed;
 pub mod explorer;

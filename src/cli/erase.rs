@@ -19,6 +19,7 @@ use crate::app::{DEFAULT_LEDGER, MIGRATOR};
 use crate::clock::{Clock, Entropy};
 use crate::commands::{CommandError, Context, ReceiptSlot, erasure};
 use crate::config::{DatabaseConfig, Secret};
+use crate::distribution::Layout;
 use crate::http::customers::erasure::wire;
 use crate::ledger::signer::Signer;
 use crate::ledger::tree::TreeReader;
@@ -150,6 +151,7 @@ impl Task {
         feed.start_at_present(pool).await?;
         let ledgers = Ledgers::new(
             pool.clone(),
+            Layout::of(&mut *pool.acquire().await?).await?,
             feed,
             Metrics::new().ledger,
             Clock::System,

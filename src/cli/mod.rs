@@ -1,11 +1,13 @@
 //! The command line. Exit code 0 means yes; 1 no; 2 that the question could not be put or answered.
 
 mod audit;
+mod completions;
 mod database;
 mod erase;
 mod generate;
 mod health;
 mod keys;
+mod man;
 mod migrate;
 mod output;
 mod replay;
@@ -63,6 +65,10 @@ enum Command {
     Keys(keys::Keys),
     /// Run only the private PostgreSQL, for psql, `pg_dump` and the like
     Database(database::Database),
+    /// Print what a shell completes commands with
+    Completions(completions::Completions),
+    /// Write manual pages
+    Man(man::Man),
 }
 
 /// The answer to what was asked.
@@ -103,6 +109,8 @@ pub fn run() -> ExitCode {
         Command::Erase(erase) => erase.run(data_dir_given),
         Command::Keys(keys) => keys.run(data_dir_given, innermost),
         Command::Database(database) => database.run(data_dir_given),
+        Command::Completions(completions) => completions.run(),
+        Command::Man(man) => man.run(),
     };
     match answer {
         Ok(Answer::Yes) => ExitCode::SUCCESS,

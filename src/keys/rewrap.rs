@@ -3,6 +3,8 @@
 
 mod endpoint_secrets;
 
+use std::collections::BTreeMap;
+
 use sqlx::PgPool;
 use uuid::Uuid;
 use vinzy_events::{CustomerId, EndpointId};
@@ -65,15 +67,14 @@ async fn data_keys(
 ) -> sqlx::Result<Option<Place>> {
     let current = masters.current().id();
     let mut tx = pool.begin().await?;
-    // Locked, so that a second run waits and then sees that they are done. A row that is deleted meanwhile
-    // stays deleted: what follows is an update.
+    // Not locked, which would take a ledger's server each: a second run that was quicker is seen by the update, which
+    // finds another wrapping then. A row that is deleted meanwhile stays deleted.
     let rows = sqlx::query!(
         "SELECT ledger_id, customer_id, key_id, wrapped_key FROM data_keys
          WHERE (ledger_id, customer_id, key_id) > ($1, $2, $3)
            AND NOT (octet_length(wrapped_key) = $4 AND substr(wrapped_key, 1, 8) = $5)
          ORDER BY ledger_id, customer_id, key_id
-         LIMIT $6
-         FOR UPDATE",
+         LIMIT $6",
         from.ledger_id,
         from.customer_id,
         from.key_id,
@@ -83,17 +84,20 @@ async fn data_keys(
     )
     .fetch_all(&mut *tx)
     .await?;
-    let (mut ledgers, mut customers, mut ids, mut wrapped) = (vec![], vec![], vec![], vec![]);
+    let mut anew: BTreeMap<String, WrappedAnew> = BTreeMap::new();
     let mut last = None;
     for row in rows {
         let customer_id = CustomerId::from(row.customer_id);
         let context = wrap_context(&row.ledger_id, customer_id, &row.key_id);
         match masters.unwrap(&context, &row.wrapped_key) {
             Ok(key) => {
-                wrapped.push(masters.wrap(&context, &key, entropy.bytes()));
-                ledgers.push(row.ledger_id.clone());
-                customers.push(row.customer_id);
-                ids.push(row.key_id.clone());
+                let of_ledger = anew.entry(row.ledger_id.clone()).or_default();
+                of_ledger
+                    .after
+                    .push(masters.wrap(&context, &key, entropy.bytes()));
+                of_ledger.before.push(row.wrapped_key);
+                of_ledger.customers.push(row.customer_id);
+                of_ledger.ids.push(row.key_id.clone());
             }
             Err(_) => done.unopenable.push(customer_id),
         }
@@ -103,21 +107,34 @@ async fn data_keys(
             key_id: row.key_id,
         });
     }
-    done.data_keys += sqlx::query!(
-        "UPDATE data_keys AS k SET wrapped_key = x.wrapped_key
-         FROM unnest($1::text[], $2::uuid[], $3::text[], $4::bytea[])
-              AS x(ledger_id, customer_id, key_id, wrapped_key)
-         WHERE k.ledger_id = x.ledger_id AND k.customer_id = x.customer_id AND k.key_id = x.key_id",
-        &ledgers,
-        &customers,
-        &ids,
-        &wrapped,
-    )
-    .execute(&mut *tx)
-    .await?
-    .rows_affected();
+    for (ledger_id, keys) in anew {
+        done.data_keys += sqlx::query!(
+            "UPDATE data_keys AS k SET wrapped_key = x.after
+             FROM unnest($2::uuid[], $3::text[], $4::bytea[], $5::bytea[])
+                  AS x(customer_id, key_id, before, after)
+             WHERE k.ledger_id = $1 AND k.customer_id = x.customer_id AND k.key_id = x.key_id
+               AND k.wrapped_key = x.before",
+            ledger_id,
+            &keys.customers,
+            &keys.ids,
+            &keys.before,
+            &keys.after,
+        )
+        .execute(&mut *tx)
+        .await?
+        .rows_affected();
+    }
     tx.commit().await?;
     Ok(last)
+}
+
+/// Keys of one ledger, column by column.
+#[derive(Default)]
+struct WrappedAnew {
+    customers: Vec<Uuid>,
+    ids: Vec<String>,
+    before: Vec<Vec<u8>>,
+    after: Vec<Vec<u8>>,
 }
 
 async fn server_keys(

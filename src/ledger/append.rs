@@ -174,6 +174,141 @@ impl Rows {
         Ok(moved.is_some())
     }
 
+    /// The same statement by statement, each of which Citus takes to the ledger's server; through the transaction of
+    /// `conn`, which the caller ends: it rolls back what `false` came of. Events come out of the ledger's row, so that
+    /// no server but its own has a part in it.
+    pub(super) async fn append_in_steps(
+        &self,
+        conn: &mut PgConnection,
+        ledger_id: &str,
+        before: &Head,
+        after: &Head,
+        at: Timestamp,
+    ) -> sqlx::Result<bool> {
+        let moved = sqlx::query!(
+            "UPDATE ledgers SET size = $4, head_hash = $5, frontier = $6, last_recorded_at = $7
+             WHERE ledger_id = $1 AND size = $2 AND head_hash = $3",
+            ledger_id,
+            signed(before.size),
+            before.hash.as_bytes().as_slice(),
+            signed(after.size),
+            after.hash.as_bytes().as_slice(),
+            after.frontier.to_bytes(),
+            after.last_recorded_at.to_chrono(),
+        )
+        .execute(&mut *conn)
+        .await?
+        .rows_affected();
+        if moved == 0 {
+            return Ok(false);
+        }
+        if !self.events.is_empty() {
+            self.write_events(conn, ledger_id).await?;
+        }
+        if !self.snapshots.is_empty() {
+            self.write_snapshots(conn, ledger_id).await?;
+        }
+        if !self.idempotency.is_empty() {
+            self.write_idempotency(conn, ledger_id, at).await?;
+        }
+        sqlx::query!(
+            r#"SELECT pg_notify($1, $2)::text AS "notified?""#,
+            CHANNEL,
+            ledger_id
+        )
+        .fetch_one(conn)
+        .await?;
+        Ok(true)
+    }
+
+    async fn write_events(&self, conn: &mut PgConnection, ledger_id: &str) -> sqlx::Result<()> {
+        let events = EventColumns::of(&self.events);
+        let written = sqlx::query!(
+            "INSERT INTO events (ledger_id, position, event_id, stream_type, stream_id, stream_seq, event_type,
+                                 type_ver, recorded_at, license_id, event_hash, leaf)
+             SELECT l.ledger_id, x.position, x.event_id, x.stream_type, x.stream_id, x.stream_seq, x.event_type,
+                    x.type_ver, x.recorded_at, x.license_id, x.event_hash, x.leaf
+             FROM ledgers l
+             CROSS JOIN unnest($2::bigint[], $3::uuid[], $4::text[], $5::text[], $6::bigint[], $7::text[],
+                               $8::int[], $9::timestamptz[], $10::uuid[], $11::bytea[], $12::bytea[])
+                        AS x(position, event_id, stream_type, stream_id, stream_seq, event_type, type_ver,
+                             recorded_at, license_id, event_hash, leaf)
+             WHERE l.ledger_id = $1",
+            ledger_id,
+            &events.position,
+            &events.event_id,
+            &events.stream_type as &[&str],
+            &events.stream_id as &[&str],
+            &events.stream_seq,
+            &events.event_type as &[&str],
+            &events.type_ver,
+            &events.recorded_at,
+            &events.license_id as &[Option<uuid::Uuid>],
+            &events.event_hash as &[&[u8]],
+            &events.leaf as &[&[u8]],
+        )
+        .execute(conn)
+        .await?
+        .rows_affected();
+        if written == self.events.len() as u64 {
+            Ok(())
+        } else {
+            Err(sqlx::Error::RowNotFound)
+        }
+    }
+
+    async fn write_snapshots(&self, conn: &mut PgConnection, ledger_id: &str) -> sqlx::Result<()> {
+        let rows = &self.snapshots;
+        sqlx::query!(
+            "INSERT INTO snapshots AS s (ledger_id, aggregate_type, aggregate_id, last_sequence, current_snapshot,
+                                         payload)
+             SELECT l.ledger_id, x.aggregate_type, x.aggregate_id, x.last_sequence, 1, x.payload::json
+             FROM ledgers l
+             CROSS JOIN unnest($2::text[], $3::text[], $4::bigint[], $5::text[])
+                        AS x(aggregate_type, aggregate_id, last_sequence, payload)
+             WHERE l.ledger_id = $1
+             ON CONFLICT (ledger_id, aggregate_type, aggregate_id) DO UPDATE
+             SET last_sequence = excluded.last_sequence, current_snapshot = s.current_snapshot + 1,
+                 payload = excluded.payload",
+            ledger_id,
+            &column(rows, |((stream_type, _), _)| *stream_type) as &[&str],
+            &column(rows, |((_, stream_id), _)| stream_id.as_str()) as &[&str],
+            &column(rows, |(_, (seq, _))| signed(*seq)),
+            &column(rows, |(_, (_, state))| state.as_str()) as &[&str],
+        )
+        .execute(conn)
+        .await?;
+        Ok(())
+    }
+
+    async fn write_idempotency(
+        &self,
+        conn: &mut PgConnection,
+        ledger_id: &str,
+        at: Timestamp,
+    ) -> sqlx::Result<()> {
+        let rows = &self.idempotency;
+        sqlx::query!(
+            "INSERT INTO idempotency_keys (ledger_id, key, request_hash, stream_type, stream_id, stream_seq,
+                                           recorded_at)
+             SELECT l.ledger_id, x.key, x.request_hash, x.stream_type, x.stream_id, x.stream_seq, $7
+             FROM ledgers l
+             CROSS JOIN unnest($2::text[], $3::bytea[], $4::text[], $5::text[], $6::bigint[])
+                        AS x(key, request_hash, stream_type, stream_id, stream_seq)
+             WHERE l.ledger_id = $1",
+            ledger_id,
+            &column(rows, |(one, _)| one.key.as_str()) as &[&str],
+            &column(rows, |(one, _)| one.request_hash.as_slice()) as &[&[u8]],
+            &column(rows, |(_, point)| point.stream_type.as_str()) as &[&str],
+            &column(rows, |(_, point)| point.stream_id.as_str()) as &[&str],
+            &column(rows, |(_, point)| signed(point.seq)),
+            at.to_chrono(),
+        )
+        .execute(conn)
+        .await?;
+        Ok(())
+    }
+
     /// Writes what [`Rows::append`] does not, through the transaction of `conn`.
     pub(super) async fn write_rest(&self, conn: &mut PgConnection, ledger_id: &str) -> sqlx::Result<()> {
         if !self.sealed.is_empty() {

@@ -78,7 +78,10 @@ async fn hand_one_over(
     let mut rows = Rows::default();
     rows.events.push(event);
     let at = after.last_recorded_at;
-    if !rows.append(&mut *conn, ledger_id, &head, &after, at).await? {
+    if !rows
+        .append_in_steps(&mut *conn, ledger_id, &head, &after, at)
+        .await?
+    {
         return Err(OpenError::Unopenable);
     }
     sqlx::query!(

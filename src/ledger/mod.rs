@@ -53,6 +53,7 @@ pub use sealed::SealedData;
 
 use crate::clock::{Clock, Entropy};
 use crate::database::{companion, disconnect};
+use crate::distribution::Layout;
 use crate::metrics::LedgerMetrics;
 use writer::{Connections, Pending, Queued, Writer};
 
@@ -98,7 +99,7 @@ struct Ground {
 
 impl Ground {
     /// Writers of one node share a few connections: each has one only while there is work.
-    fn new(readers: &PgPool) -> std::io::Result<Self> {
+    fn new(readers: &PgPool, layout: Layout) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("ledger")
@@ -109,7 +110,7 @@ impl Ground {
             let _entered = runtime.enter();
             companion(readers, (readers.options().get_max_connections() / 4).max(2))
         };
-        let connections = Connections::new(pool);
+        let connections = Connections::new(pool, layout);
         Ok(Self { runtime, connections })
     }
 }
@@ -122,6 +123,7 @@ impl Ledgers {
     /// The operating system gives no thread.
     pub fn new(
         pool: PgPool,
+        layout: Layout,
         feed: Arc<Feed>,
         metrics: LedgerMetrics,
         clock: Clock,
@@ -130,7 +132,7 @@ impl Ledgers {
         let writers = Writers {
             queues: Some(HashMap::new()),
             tasks: JoinSet::new(),
-            ground: Some(Ground::new(&pool)?),
+            ground: Some(Ground::new(&pool, layout)?),
         };
         Ok(Self {
             pool,

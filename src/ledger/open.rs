@@ -87,7 +87,7 @@ pub async fn open(
         rows.events.push(event);
         let at = head.last_recorded_at;
         if !rows
-            .append(&mut tx, &opening.ledger_id, &empty, &head, at)
+            .append_in_steps(&mut tx, &opening.ledger_id, &empty, &head, at)
             .await?
         {
             return Err(OpenError::Unopenable);

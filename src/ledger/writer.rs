@@ -27,6 +27,7 @@ use super::operation::{
 };
 use super::sealed;
 use crate::clock::{Clock, Entropy};
+use crate::distribution::Layout;
 use crate::metrics::LedgerMetrics;
 
 /// Operations per transaction, at most.
@@ -114,14 +115,16 @@ impl<O: Operation> Pending<O> {
 #[derive(Clone)]
 pub(super) struct Connections {
     pub(super) pool: PgPool,
+    layout: Layout,
     /// Writers that wait for one.
     waiting: Arc<AtomicUsize>,
 }
 
 impl Connections {
-    pub(super) fn new(pool: PgPool) -> Self {
+    pub(super) fn new(pool: PgPool, layout: Layout) -> Self {
         Self {
             pool,
+            layout,
             waiting: Arc::default(),
         }
     }
@@ -318,7 +321,8 @@ impl Writer {
             self.head = Some(head);
             return Ok(true);
         }
-        let written = if decided.rows.are_appended_at_once() {
+        let at_once = self.connections.layout == Layout::OneServer && decided.rows.are_appended_at_once();
+        let written = if at_once {
             let (rows, after, at) = (&decided.rows, &decided.head, decided.at);
             rows.append(connection, &self.ledger_id, &head, after, at).await
         } else {
@@ -353,13 +357,31 @@ impl Writer {
     ) -> sqlx::Result<bool> {
         let mut tx = connection.begin().await?;
         let (rows, after, at) = (&decided.rows, &decided.head, decided.at);
-        if !rows.append(&mut tx, &self.ledger_id, before, after, at).await? {
+        if !self.append(rows, &mut tx, before, after, at).await? {
             tx.rollback().await?;
             return Ok(false);
         }
         rows.write_rest(&mut tx, &self.ledger_id).await?;
         tx.commit().await?;
         Ok(true)
+    }
+
+    /// Appends within a transaction: with one statement where the database takes it.
+    async fn append(
+        &self,
+        rows: &Rows,
+        conn: &mut PgConnection,
+        before: &Head,
+        after: &Head,
+        at: Timestamp,
+    ) -> sqlx::Result<bool> {
+        match self.connections.layout {
+            Layout::OneServer => rows.append(conn, &self.ledger_id, before, after, at).await,
+            Layout::Distributed => {
+                rows.append_in_steps(conn, &self.ledger_id, before, after, at)
+                    .await
+            }
+        }
     }
 
     /// Decides under the ledger's lock, having followed what other nodes have appended, and writes.
@@ -384,7 +406,7 @@ impl Writer {
         }
         let (rows, after, at) = (&decided.rows, &decided.head, decided.at);
         let written = async {
-            if !rows.append(&mut tx, &self.ledger_id, &before, after, at).await? {
+            if !self.append(rows, &mut tx, &before, after, at).await? {
                 return Err(sqlx::Error::RowNotFound);
             }
             rows.write_rest(&mut tx, &self.ledger_id).await?;

@@ -3,12 +3,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use sqlx::{PgConnection, PgPool};
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 use uuid::Uuid;
 use vinzy_events::webhook::SigningSecret;
 use vinzy_events::{DeliveryId, EndpointId, EventId, SecretId, Timestamp};
 
-use super::secrets;
+use super::{by_ledger, secrets};
+use crate::distribution::Layout;
 use crate::keys::MasterKeys;
 use crate::ledger::SealedSecret;
 
@@ -50,19 +52,82 @@ pub(super) struct Room<'a> {
     pub(super) busy: &'a HashMap<Recipient, usize>,
 }
 
+/// A delivery as the database has it, with what sending it takes.
+pub(super) struct ClaimedRow {
+    pub(super) ledger_id: String,
+    pub(super) delivery_id: Uuid,
+    pub(super) endpoint_id: Uuid,
+    pub(super) event_id: Uuid,
+    pub(super) event_type: String,
+    pub(super) attempts: i64,
+    pub(super) created_at: DateTime<Utc>,
+    pub(super) url: String,
+    pub(super) timeout_seconds: i64,
+    pub(super) max_retries: Option<i64>,
+    pub(super) leaf: Option<Vec<u8>>,
+}
+
 /// Claims what is due at `now`.
 pub(super) async fn claim(
-    pool: &PgPool,
+    (pool, layout): (&PgPool, Layout),
     masters: &MasterKeys,
     worker_id: Uuid,
     now: Timestamp,
     room: &Room<'_>,
 ) -> sqlx::Result<Vec<Claimed>> {
+    if layout == Layout::OneServer {
+        let mut tx = begin(pool).await?;
+        let rows = claim_at_once(&mut tx, worker_id, now, room).await?;
+        return finish(tx, masters, now, rows).await;
+    }
+    let mut waiting: Vec<_> = by_ledger::waiting(pool, now).await?.into_iter().collect();
+    if !waiting.is_empty() {
+        // Where there is not room for all, each comes first in its turn.
+        let first = now
+            .to_chrono()
+            .timestamp_micros()
+            .rem_euclid(bound(waiting.len()));
+        waiting.rotate_left(usize::try_from(first).unwrap_or(0));
+    }
+    let mut claimed = vec![];
+    for (ledger_id, endpoints) in waiting {
+        let mut left = room.total.saturating_sub(claimed.len());
+        let mut wanted = vec![];
+        for endpoint_id in endpoints {
+            let busy = room.busy.get(&(ledger_id.clone(), endpoint_id));
+            let most = room
+                .per_endpoint
+                .saturating_sub(busy.copied().unwrap_or(0))
+                .min(left);
+            if most > 0 {
+                wanted.push((endpoint_id, bound(most)));
+                left -= most;
+            }
+        }
+        if !wanted.is_empty() {
+            let mut tx = begin(pool).await?;
+            let rows = by_ledger::claim(&mut tx, worker_id, now, &ledger_id, &wanted).await?;
+            claimed.extend(finish(tx, masters, now, rows).await?);
+        }
+    }
+    Ok(claimed)
+}
+
+async fn begin(pool: &PgPool) -> sqlx::Result<Transaction<'static, Postgres>> {
     let mut tx = pool.begin().await?;
     // A claim that a crash of the database loses is made again.
     sqlx::query!("SET LOCAL synchronous_commit = off")
         .execute(&mut *tx)
         .await?;
+    Ok(tx)
+}
+
+async fn claim_at_once(
+    conn: &mut PgConnection,
+    worker_id: Uuid,
+    now: Timestamp,
+    room: &Room<'_>,
+) -> sqlx::Result<Vec<ClaimedRow>> {
     let ledgers: Vec<&str> = room
         .busy
         .keys()
@@ -72,7 +137,8 @@ pub(super) async fn claim(
     let counts: Vec<i64> = room.busy.values().map(|count| bound(*count)).collect();
     // Endpoints with something to send are found by leaps through the index: those with a long queue cost no more
     // than others. Locks skip what another node is claiming just now.
-    let rows = sqlx::query!(
+    sqlx::query_as!(
+        ClaimedRow,
         r#"WITH RECURSIVE waiting AS (
                (SELECT ledger_id, endpoint_id FROM deliveries WHERE status = 'pending'
                 ORDER BY ledger_id, endpoint_id LIMIT 1)
@@ -121,8 +187,17 @@ pub(super) async fn claim(
         bound(room.per_endpoint),
         bound(room.total),
     )
-    .fetch_all(&mut *tx)
-    .await?;
+    .fetch_all(conn)
+    .await
+}
+
+/// Opens what signs the claimed deliveries, and commits.
+async fn finish(
+    mut tx: Transaction<'static, Postgres>,
+    masters: &MasterKeys,
+    now: Timestamp,
+    rows: Vec<ClaimedRow>,
+) -> sqlx::Result<Vec<Claimed>> {
     let recipients: Vec<Recipient> = rows
         .iter()
         .map(|row| (row.ledger_id.clone(), row.endpoint_id))

@@ -6,6 +6,7 @@
 
 pub mod actions;
 pub mod body;
+mod by_ledger;
 mod claim;
 pub mod connector;
 pub mod deliveries;

@@ -4,14 +4,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 use vinzy_events::endpoint::DisableReason;
 use vinzy_events::{EndpointId, Timestamp};
 
+use super::by_ledger;
 use super::claim::Recipient;
 use super::send::Tried;
+use crate::distribution::Layout;
+
+/// An endpoint that has failed for so long is disabled.
+const FAILING: TimeDelta = TimeDelta::days(5);
 
 /// What becomes of a delivery after a try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +30,7 @@ pub(super) enum Fate {
 }
 
 impl Fate {
-    fn status(self) -> &'static str {
+    pub(super) fn status(self) -> &'static str {
         match self {
             Self::Delivered => "success",
             Self::Again(_) => "pending",
@@ -33,7 +38,7 @@ impl Fate {
         }
     }
 
-    fn next(self) -> Option<DateTime<Utc>> {
+    pub(super) fn next(self) -> Option<DateTime<Utc>> {
         match self {
             Self::Again(at) => Some(at),
             Self::Delivered | Self::GivenUp => None,
@@ -51,13 +56,40 @@ pub(super) struct Failing {
 /// Writes down what came of tries, with what becomes of their deliveries. Of those that were given to another node
 /// meanwhile nothing is written. Gives the endpoints that are to be disabled.
 pub(super) async fn record(
-    pool: &PgPool,
+    (pool, layout): (&PgPool, Layout),
     worker_id: Uuid,
     now: Timestamp,
     tries: &[(Tried, Fate)],
 ) -> sqlx::Result<Vec<Failing>> {
+    let all: Vec<&(Tried, Fate)> = tries.iter().collect();
+    if layout == Layout::OneServer {
+        return record_together(pool, None, worker_id, now, &all).await;
+    }
+    // What a ledger's transaction has written is not written again when another's fails and all is tried again.
+    let mut ledgers: BTreeMap<&str, Vec<&(Tried, Fate)>> = BTreeMap::new();
+    for one in all {
+        ledgers.entry(&one.0.claimed.ledger_id).or_default().push(one);
+    }
+    let mut failing = vec![];
+    for (ledger_id, tries) in ledgers {
+        failing.extend(record_together(pool, Some(ledger_id), worker_id, now, &tries).await?);
+    }
+    Ok(failing)
+}
+
+/// Does so in one transaction: of one ledger, or of any number where they are on one server.
+async fn record_together(
+    pool: &PgPool,
+    ledger_id: Option<&str>,
+    worker_id: Uuid,
+    now: Timestamp,
+    tries: &[&(Tried, Fate)],
+) -> sqlx::Result<Vec<Failing>> {
     let mut tx = pool.begin().await?;
-    write_tries(&mut tx, worker_id, now, tries).await?;
+    match ledger_id {
+        Some(ledger_id) => by_ledger::write_tries(&mut tx, worker_id, now, ledger_id, tries).await?,
+        None => write_tries(&mut tx, worker_id, now, tries).await?,
+    }
     let (mut succeeded, mut failed, mut gone) = (BTreeSet::new(), BTreeMap::new(), BTreeSet::new());
     for (tried, fate) in tries {
         let recipient = tried.claimed.recipient();
@@ -72,7 +104,16 @@ pub(super) async fn record(
         *first = tried.at.min(*first);
     }
     failed.retain(|recipient, _| !succeeded.contains(recipient));
-    let failing = write_failures(&mut tx, now, &succeeded, &failed).await?;
+    if !succeeded.is_empty() {
+        match ledger_id {
+            Some(ledger_id) => {
+                let endpoints = column(&succeeded, |(_, endpoint_id)| *endpoint_id);
+                by_ledger::forget_failures(&mut tx, ledger_id, &endpoints).await?;
+            }
+            None => forget_failures(&mut tx, &succeeded).await?,
+        }
+    }
+    let failing = write_failures(&mut tx, now, &failed).await?;
     tx.commit().await?;
     let because = |reason| {
         move |(ledger_id, endpoint_id): Recipient| Failing {
@@ -91,7 +132,7 @@ async fn write_tries(
     conn: &mut PgConnection,
     worker_id: Uuid,
     now: Timestamp,
-    tries: &[(Tried, Fate)],
+    tries: &[&(Tried, Fate)],
 ) -> sqlx::Result<()> {
     sqlx::query!(
         "WITH x AS (
@@ -134,61 +175,68 @@ async fn write_tries(
     Ok(())
 }
 
+async fn forget_failures(conn: &mut PgConnection, succeeded: &BTreeSet<Recipient>) -> sqlx::Result<()> {
+    sqlx::query!(
+        "DELETE FROM endpoint_failures f
+         USING unnest($1::text[], $2::uuid[]) AS x(ledger_id, endpoint_id)
+         WHERE f.ledger_id = x.ledger_id AND f.endpoint_id = x.endpoint_id",
+        &column(succeeded, |(ledger_id, _)| ledger_id.as_str()) as &[&str],
+        &column(succeeded, |(_, endpoint_id)| *endpoint_id),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Notes since when endpoints have failed, and gives those that have for five days. A pause of two days without a
 /// try, which is longer than any of the schedule's, begins the count anew.
 async fn write_failures(
     conn: &mut PgConnection,
     now: Timestamp,
-    succeeded: &BTreeSet<Recipient>,
     failed: &BTreeMap<Recipient, Timestamp>,
 ) -> sqlx::Result<Vec<Recipient>> {
-    if !succeeded.is_empty() {
-        sqlx::query!(
-            "DELETE FROM endpoint_failures f
-             USING unnest($1::text[], $2::uuid[]) AS x(ledger_id, endpoint_id)
-             WHERE f.ledger_id = x.ledger_id AND f.endpoint_id = x.endpoint_id",
-            &column(succeeded, |(ledger_id, _)| ledger_id.as_str()) as &[&str],
-            &column(succeeded, |(_, endpoint_id)| *endpoint_id),
-        )
-        .execute(&mut *conn)
-        .await?;
-    }
     if failed.is_empty() {
         return Ok(vec![]);
     }
-    let rows = sqlx::query!(
-        "WITH noted AS (
-             INSERT INTO endpoint_failures AS f (ledger_id, endpoint_id, failing_since, last_failed_at)
-             SELECT x.ledger_id, x.endpoint_id, x.failed_at, x.failed_at
-             FROM unnest($1::text[], $2::uuid[], $3::timestamptz[]) AS x(ledger_id, endpoint_id, failed_at)
-             ON CONFLICT (ledger_id, endpoint_id) DO UPDATE
-             SET failing_since = CASE WHEN f.last_failed_at < excluded.last_failed_at - interval '2 days'
-                                      THEN excluded.failing_since ELSE f.failing_since END,
-                 last_failed_at = excluded.last_failed_at
-             RETURNING ledger_id, endpoint_id, failing_since
-         )
-         SELECT n.ledger_id, n.endpoint_id
-         FROM noted n
-         JOIN endpoints e ON e.ledger_id = n.ledger_id AND e.endpoint_id = n.endpoint_id
-         WHERE greatest(n.failing_since, e.active_since) <= $4::timestamptz - interval '5 days'
-           AND e.status = 'active'",
+    let noted = sqlx::query!(
+        "INSERT INTO endpoint_failures AS f (ledger_id, endpoint_id, failing_since, last_failed_at)
+         SELECT x.ledger_id, x.endpoint_id, x.failed_at, x.failed_at
+         FROM unnest($1::text[], $2::uuid[], $3::timestamptz[]) AS x(ledger_id, endpoint_id, failed_at)
+         ON CONFLICT (ledger_id, endpoint_id) DO UPDATE
+         SET failing_since = CASE WHEN excluded.last_failed_at - f.last_failed_at > interval '2 days'
+                                  THEN excluded.failing_since ELSE f.failing_since END,
+             last_failed_at = excluded.last_failed_at
+         RETURNING ledger_id, endpoint_id, failing_since",
         &column(failed, |((ledger_id, _), _)| ledger_id.as_str()) as &[&str],
         &column(failed, |((_, endpoint_id), _)| *endpoint_id),
         &column(failed, |(_, at)| at.to_chrono()),
-        now.to_chrono(),
     )
-    .fetch_all(conn)
+    .fetch_all(&mut *conn)
     .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| (row.ledger_id, row.endpoint_id))
-        .collect())
+    let limit = now.to_chrono() - FAILING;
+    let mut failing = vec![];
+    for row in noted.into_iter().filter(|row| row.failing_since <= limit) {
+        let is_to_end = sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT FROM endpoints
+                              WHERE ledger_id = $1 AND endpoint_id = $2 AND active_since <= $3 AND status = 'active')
+                      AS "is_to_end!""#,
+            row.ledger_id,
+            row.endpoint_id,
+            limit,
+        )
+        .fetch_one(&mut *conn)
+        .await?;
+        if is_to_end {
+            failing.push((row.ledger_id, row.endpoint_id));
+        }
+    }
+    Ok(failing)
 }
 
-fn millis(took: Duration) -> i64 {
+pub(super) fn millis(took: Duration) -> i64 {
     i64::try_from(took.as_millis()).unwrap_or(i64::MAX)
 }
 
-fn column<I: IntoIterator, T>(rows: I, of: impl Fn(I::Item) -> T) -> Vec<T> {
+pub(super) fn column<I: IntoIterator, T>(rows: I, of: impl Fn(I::Item) -> T) -> Vec<T> {
     rows.into_iter().map(of).collect()
 }

@@ -4,13 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgPool;
 use tokio::sync::watch;
-use vinzy_events::Timestamp;
 
-use super::Webhooks;
+use super::{Webhooks, by_ledger};
 use crate::database::within;
+use crate::distribution::Layout;
 
 /// How often.
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -40,7 +40,11 @@ pub(super) async fn run(webhooks: Arc<Webhooks>, mut stopped: watch::Receiver<bo
 
 async fn sweep(webhooks: &Webhooks) -> sqlx::Result<()> {
     let (pool, now) = (&webhooks.pool, webhooks.clock.now());
-    forget_deliveries(pool, now, webhooks.retention_days).await?;
+    let before = now.to_chrono() - TimeDelta::days(webhooks.retention_days.into());
+    match webhooks.layout {
+        Layout::OneServer => forget_deliveries(pool, before).await?,
+        Layout::Distributed => by_ledger::forget_deliveries(pool, before, BATCH).await?,
+    }
     sqlx::query!(
         "DELETE FROM endpoint_secrets WHERE valid_until <= $1",
         now.to_chrono()
@@ -48,7 +52,7 @@ async fn sweep(webhooks: &Webhooks) -> sqlx::Result<()> {
     .execute(pool)
     .await?;
     let waiting = sqlx::query_scalar!(
-        r#"SELECT (SELECT count(*) FROM (SELECT FROM deliveries WHERE status = 'pending' LIMIT $1) AS waiting)
+        r#"SELECT (SELECT count(*) FROM (SELECT 1 FROM deliveries WHERE status = 'pending' LIMIT $1) AS waiting)
                 + (SELECT count(*) FROM deliveries WHERE status = 'sending') AS "count!""#,
         COUNTED,
     )
@@ -58,9 +62,8 @@ async fn sweep(webhooks: &Webhooks) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Deletes deliveries that were finished so many days ago, with their attempts.
-async fn forget_deliveries(pool: &PgPool, now: Timestamp, days: u32) -> sqlx::Result<()> {
-    let before = now.to_chrono() - TimeDelta::days(days.into());
+/// Deletes deliveries that were finished before a time, with their attempts.
+async fn forget_deliveries(pool: &PgPool, before: DateTime<Utc>) -> sqlx::Result<()> {
     loop {
         let gone = sqlx::query!(
             "DELETE FROM deliveries d

@@ -24,6 +24,7 @@ use super::{lease, sweep};
 use crate::clock::{Clock, Entropy};
 use crate::commands::{self, Context, ReceiptSlot};
 use crate::database::within;
+use crate::distribution::Layout;
 use crate::keys::MasterKeys;
 use crate::ledger::Ledgers;
 use crate::metrics::WebhookMetrics;
@@ -52,6 +53,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub struct Webhooks {
     /// For claims and results.
     pub pool: PgPool,
+    /// How its database is laid out.
+    pub layout: Layout,
     /// For what must not wait: saying that this node is alive.
     pub vital: PgPool,
     /// Open secrets.
@@ -220,7 +223,7 @@ impl Webhooks {
             return;
         }
         let now = self.clock.now();
-        let claiming = claim::claim(&self.pool, &self.masters, worker_id, now, &room);
+        let claiming = claim::claim((&self.pool, self.layout), &self.masters, worker_id, now, &room);
         match within(DATABASE_PATIENCE, claiming).await {
             Ok(claimed) => claimed
                 .into_iter()
@@ -267,7 +270,12 @@ impl Webhooks {
         let fates: Vec<Fate> = tries.iter().map(|tried| self.fate(tried)).collect();
         let tries: Vec<(Tried, Fate)> = tries.into_iter().zip(fates).collect();
         loop {
-            match within(DATABASE_PATIENCE, record(&self.pool, worker_id, now, &tries)).await {
+            match within(
+                DATABASE_PATIENCE,
+                record((&self.pool, self.layout), worker_id, now, &tries),
+            )
+            .await
+            {
                 Ok(failing) => {
                     tries.iter().for_each(|(tried, fate)| self.count(tried, *fate));
                     return self.disable(failing).await;

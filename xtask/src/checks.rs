@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::shell::{cargo, root, run, step};
 use crate::{
-    browser, conformance, dashboard, python_sdk, schemathesis, setup, sqlx, standard_webhooks, wasm,
+    browser, conformance, dashboard, deb, python_sdk, schemathesis, setup, sqlx, standard_webhooks, wasm,
 };
 
 const CARGO_DENY: &str = "0.20.2";
@@ -47,6 +47,7 @@ pub(crate) fn run_all() -> Result<()> {
     })?;
     step("Python SDK", python_sdk::run)?;
     step("the ledger before tools that nobody here wrote", conformance::run)?;
+    step("package", deb::check)?;
     step("documentation", || {
         let doc = [
             "doc",

@@ -5,6 +5,7 @@ mod checks;
 mod conformance;
 mod dashboard;
 mod database;
+mod deb;
 mod fuzz;
 mod npm;
 mod python;
@@ -42,6 +43,12 @@ enum Task {
         /// Within seconds, and large: for whoever works on it
         #[arg(long)]
         quick: bool,
+    },
+    /// Build the package for Debian and Ubuntu: `target/debian/vinzy-engine.deb`
+    Deb {
+        /// Pack the program that tests run, and see that what comes out of the package runs
+        #[arg(long)]
+        check: bool,
     },
     /// Run the tests in a browser, those whose names hold one of the words if there are any
     Browser {
@@ -102,6 +109,8 @@ fn main() -> ExitCode {
         Task::Test | Task::Check => checks::run_all(),
         Task::Dashboard { quick: true } => dashboard::build(dashboard::Build::Quick),
         Task::Dashboard { quick: false } => dashboard::build(dashboard::Build::Small),
+        Task::Deb { check: true } => deb::check(),
+        Task::Deb { check: false } => deb::build(deb::Program::Release).map(drop),
         Task::Browser { words } => checks::in_browser(&words),
         Task::Wasm => wasm::check(),
         Task::Fuzz { minutes } => fuzz::run(minutes),

@@ -278,7 +278,6 @@ impl Replay {
         sqlx::query("SET LOCAL lock_timeout = '5s'")
             .execute(&mut *tx)
             .await?;
-        // From here on no node advances the projection.
         sqlx::query!(
             "INSERT INTO projection_checkpoints (ledger_id, projection, position)
              SELECT ledger_id, $1, 0 FROM ledgers
@@ -287,13 +286,20 @@ impl Replay {
         )
         .execute(&mut *tx)
         .await?;
-        sqlx::query!(
-            "SELECT position FROM projection_checkpoints WHERE projection = $1 ORDER BY ledger_id FOR UPDATE",
-            projection.name(),
-        )
-        .fetch_all(&mut *tx)
-        .await?;
         for ledger in ledgers(&mut tx, projection, &self.scope).await? {
+            // From here on no node advances the projection in this ledger. One by one: a lock on rows of several
+            // ledgers is more than a distributed database grants.
+            let locked = sqlx::query!(
+                "SELECT position FROM projection_checkpoints WHERE ledger_id = $1 AND projection = $2 FOR UPDATE",
+                ledger.ledger_id,
+                projection.name(),
+            )
+            .fetch_optional(&mut *tx)
+            .await?;
+            if locked.is_none() {
+                // Opened just now: it has no rows yet, and gets them from the start on in the tables that serve then.
+                continue;
+            }
             let size = event_log::size(&mut tx, &ledger.ledger_id).await?;
             catch_up(
                 &mut tx,
@@ -399,6 +405,7 @@ async fn create(
     ] {
         sqlx::query(&statement).execute(&mut *tx).await?;
     }
+    shadow::distribute(&mut tx, schema, "replay_progress").await?;
     sqlx::query(&format!("INSERT INTO {schema}.replay_scope (scope) VALUES ($1)"))
         .bind(scope)
         .execute(&mut *tx)

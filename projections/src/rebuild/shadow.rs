@@ -1,5 +1,5 @@
 //! Tables beside the serving ones: of the same shape, with the same rights, indexes and constraints under the same
-//! names, so that they can take their place.
+//! names, so that they can take their place; distributed as they are, where they are.
 
 use sqlx::PgConnection;
 
@@ -28,7 +28,32 @@ pub(super) async fn create(
         for statement in rest(conn, schema, serving, table).await? {
             sqlx::query(&statement).execute(&mut *conn).await?;
         }
+        distribute(conn, schema, table).await?;
     }
+    Ok(())
+}
+
+/// Puts the rows of an empty table where those of their ledger are, on a database that Citus distributes; on any other
+/// there is nothing to do.
+pub(super) async fn distribute(conn: &mut PgConnection, schema: &str, table: &str) -> sqlx::Result<()> {
+    let knows_citus: bool = sqlx::query_scalar("SELECT to_regclass('pg_dist_partition') IS NOT NULL")
+        .fetch_one(&mut *conn)
+        .await?;
+    if !knows_citus {
+        return Ok(());
+    }
+    sqlx::query("SET LOCAL citus.multi_shard_modify_mode = 'sequential'")
+        .execute(&mut *conn)
+        .await?;
+    sqlx::query(
+        "SELECT create_distributed_table(format('%I.%I', $1::text, $2::text)::regclass, 'ledger_id',
+                                         colocate_with => 'ledgers')
+         FROM pg_dist_partition WHERE logicalrelid = to_regclass('ledgers')",
+    )
+    .bind(schema)
+    .bind(table)
+    .execute(conn)
+    .await?;
     Ok(())
 }
 

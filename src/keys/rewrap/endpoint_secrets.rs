@@ -48,8 +48,7 @@ async fn batch(
          WHERE (ledger_id, endpoint_id, secret_id) > ($1, $2, $3)
            AND NOT (octet_length(wrapped_key) = $4 AND substr(wrapped_key, 1, 8) = $5)
          ORDER BY ledger_id, endpoint_id, secret_id
-         LIMIT $6
-         FOR UPDATE",
+         LIMIT $6",
         from.ledger_id,
         from.endpoint_id,
         from.secret_id,
@@ -67,11 +66,12 @@ async fn batch(
             Ok(key) => {
                 done.endpoint_secrets += sqlx::query!(
                     "UPDATE endpoint_secrets SET wrapped_key = $4
-                     WHERE ledger_id = $1 AND endpoint_id = $2 AND secret_id = $3",
+                     WHERE ledger_id = $1 AND endpoint_id = $2 AND secret_id = $3 AND wrapped_key = $5",
                     row.ledger_id,
                     row.endpoint_id,
                     row.secret_id,
                     masters.wrap(&context, &key, entropy.bytes()),
+                    row.wrapped_key,
                 )
                 .execute(&mut *tx)
                 .await?

@@ -17,6 +17,11 @@ use super::node::kill_postgres;
 
 const TEMPLATE: &str = "vinzy_template";
 
+/// Set, it has every test run on tables that are placed as Citus would place them.
+const DISTRIBUTED: &str = "VINZY_TEST_DISTRIBUTED";
+/// Takes the place of Citus.
+pub(crate) const STAND_IN: &str = include_str!("stand_in.sql");
+
 /// The server, which ends with this process: its standard input closes then.
 struct Cluster {
     child: Child,
@@ -315,5 +320,11 @@ async fn make_template() {
     administer(url, &format!("CREATE DATABASE {TEMPLATE}")).await;
     let mut connection = options(url).database(TEMPLATE).connect().await.unwrap();
     vinzy_engine::app::MIGRATOR.run(&mut connection).await.unwrap();
+    if std::env::var_os(DISTRIBUTED).is_some() {
+        connection.execute(STAND_IN).await.unwrap();
+        vinzy_engine::distribution::distribute(&mut connection)
+            .await
+            .unwrap();
+    }
     connection.close().await.unwrap();
 }

@@ -69,6 +69,10 @@ pub(crate) fn read_payload<'de, T: DeserializeOwned, D: Deserializer<'de>>(
 /// An aggregate whose decisions are pure: what a command leads to depends on the state, the command and
 /// the time alone.
 pub trait StreamAggregate: Aggregate<Event: StreamEvent, Services = Timestamp> + Clone + 'static {
+    /// Version of the state: of its shape, and of what it becomes by events. Raised when either changes, so that no
+    /// snapshot of an earlier program is taken for a state of this one.
+    const STATE_VERSION: u32 = 1;
+
     /// Judges `command` at `at`. The events are not yet applied.
     ///
     /// An accepted command may have nothing to say (an update that changes nothing): an empty list.

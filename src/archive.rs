@@ -164,10 +164,6 @@ impl Mover {
             if !holds(&file, path) {
                 put(&file, &self.tile(path).await?)?;
             }
-            if path.is_full() {
-                // What an earlier checkpoint covered of it.
-                let _ = fs::remove_dir_all(directory.join(format!("{path}.p")));
-            }
             progress(done, tiles);
         }
         put(
@@ -177,6 +173,10 @@ impl Mover {
         nix::unistd::sync();
         put(&directory.join(CHECKPOINT), signed.note.as_bytes())?;
         nix::unistd::sync();
+        for path in TilePath::all(size).filter(|path| path.is_full()) {
+            // What an earlier checkpoint covered of it.
+            let _ = fs::remove_dir_all(directory.join(format!("{path}.p")));
+        }
         Ok(())
     }
 

@@ -153,8 +153,8 @@ pub enum LeafError {
     /// Longer than a leaf can be.
     #[error("{0} bytes are more than the {MAX_LEAF} of a leaf")]
     TooLarge(usize),
-    /// There are none: they were moved into an archive.
-    #[error("the event is archived: its bytes are not in the database")]
+    /// There are none: they were moved into an archive, if the ledger has one.
+    #[error("its bytes are not here: they were archived, or removed")]
     Archived,
     /// Not a leaf's JSON.
     #[error("not a ledger event: {0}")]

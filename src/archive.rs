@@ -229,8 +229,8 @@ impl Mover {
     pub async fn restore(&mut self, files: &Archive, progress: impl Fn(u64, u64)) -> Result<u64, MoveError> {
         let archived = archive::archived(&mut self.conn, &self.ledger_id).await?;
         let archived = archived.ok_or_else(|| MoveError::NotArchived(self.ledger_id.clone()))?;
-        let mut restored = 0;
-        for from in (0..archived.size).step_by(TILE as usize) {
+        let (mut from, mut restored) = (0, 0);
+        while from < archived.size {
             let leaves = leaves(files, from, archived.size.min(from + TILE))?;
             let stretch = Stretch {
                 ledger_id: &self.ledger_id,
@@ -238,7 +238,8 @@ impl Mover {
                 leaves: &leaves,
             };
             restored += archive::restore(&mut self.conn, &stretch).await?;
-            progress(from + leaves.len() as u64, archived.size);
+            from += leaves.len() as u64;
+            progress(from, archived.size);
         }
         match archive::end(&mut self.conn, &self.ledger_id, archived.size).await? {
             None => Ok(restored),

@@ -166,7 +166,7 @@ async fn text(client: &Client, path: &str) -> (u16, String) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_goes_on_without_its_older_events_and_gets_them_back() {
     let ledger = Ledger::of(1_300).await;
-    let (client, key) = (&ledger.app.client, &ledger.license["key"]);
+    let client = &ledger.app.client;
     let id = ledger.license["id"].as_str().unwrap().to_owned();
     let meter = ledger.meter().await;
     let usage = client.get(&format!("/usage/{id}")).await.expect(200);
@@ -189,70 +189,10 @@ async fn a_server_goes_on_without_its_older_events_and_gets_them_back() {
     // Who audits needs nothing but the files.
     ledger.run(&["audit", "verify", ledger.path()], 0).await;
 
-    // What does not need those events goes on, here and where nothing is at hand yet.
     assert_eq!(ledger.meter().await, meter);
     assert_eq!(client.get(&format!("/usage/{id}")).await.expect(200), usage);
-    let total = usage_total(&client.use_of(key, "calls", 1).await);
-    let other = Node::on_database(&ledger.app.database.url());
-    assert_eq!(
-        usage_total(&other.client.use_of(key, "calls", 1).await),
-        total + 1
-    );
-    assert_eq!(other.client.validate(key).await["valid"], true);
-    assert!(other.terminate().success());
-    assert_eq!(
-        client.get("/licenses").await.expect(200).as_array().map(Vec::len),
-        Some(1)
-    );
-    client
-        .get("/ledger/proof/inclusion?position=500")
-        .await
-        .expect(200);
-    client
-        .get("/ledger/proof/consistency?from=300&to=1000")
-        .await
-        .expect(200);
-    for path in [
-        "/ledger/events/1200",
-        "/ledger/receipt/1200",
-        "/ledger/events",
-        "/events?after=1100",
-    ] {
-        client.get(path).await.expect(200);
-    }
-    client.get(&format!("/audit/{id}?page_size=50")).await.expect(200);
-    for tile in [
-        "/t/default/tile/0/001",
-        "/t/default/tile/1/000.p/5",
-        "/t/default/tile/entries/004",
-    ] {
-        assert_eq!(text(client, tile).await.0, 200, "{tile}");
-    }
-
-    // What does says so.
-    for path in [
-        "/ledger/events/500",
-        "/ledger/receipt/500",
-        "/ledger/events?before=600",
-        "/events?after=100",
-        "/t/default/tile/entries/001",
-        &format!("/audit/{id}/verify"),
-        &format!("/usage/{id}?at=1200"),
-        &format!("/audit/{id}?page=12&page_size=50"),
-    ] {
-        client.get(path).await.expect_problem(410, "EVENT_ARCHIVED");
-    }
-    let first = json!({"key": key, "metric": "calls", "value": 1});
-    let again = client.post_with_key("/usage/record", "first", &first).await;
-    again.expect_problem(410, "EVENT_ARCHIVED");
-    let problem = client
-        .get("/ledger/verify")
-        .await
-        .expect_problem(410, "EVENT_ARCHIVED");
-    assert!(
-        problem["detail"].as_str().unwrap().contains(ledger.path()),
-        "{problem}"
-    );
+    let total = what_needs_none_of_it_goes_on(&ledger).await;
+    what_is_archived_is_said(&ledger).await;
 
     for arguments in [&["verify"][..], &["replay", "usage", "--dry-run"]] {
         let said = ledger.run(arguments, 2).await;
@@ -313,6 +253,78 @@ async fn a_server_goes_on_without_its_older_events_and_gets_them_back() {
     let said = ledger.run(&["archive", "restore", ledger.path()], 2).await;
     assert!(said.contains("no event of ledger default is archived"), "{said}");
     ledger.app.finish().await;
+}
+
+/// What needs no archived event goes on, here and where nothing is at hand yet. Gives the use in all before the last one.
+async fn what_needs_none_of_it_goes_on(ledger: &Ledger) -> i64 {
+    let (client, key) = (&ledger.app.client, &ledger.license["key"]);
+    let id = ledger.license["id"].as_str().unwrap();
+    let total = usage_total(&client.use_of(key, "calls", 1).await);
+    let other = Node::on_database(&ledger.app.database.url());
+    assert_eq!(
+        usage_total(&other.client.use_of(key, "calls", 1).await),
+        total + 1
+    );
+    assert_eq!(other.client.validate(key).await["valid"], true);
+    assert!(other.terminate().success());
+    assert_eq!(
+        client.get("/licenses").await.expect(200).as_array().map(Vec::len),
+        Some(1)
+    );
+    client
+        .get("/ledger/proof/inclusion?position=500")
+        .await
+        .expect(200);
+    client
+        .get("/ledger/proof/consistency?from=300&to=1000")
+        .await
+        .expect(200);
+    for path in [
+        "/ledger/events/1200",
+        "/ledger/receipt/1200",
+        "/ledger/events",
+        "/events?after=1100",
+    ] {
+        client.get(path).await.expect(200);
+    }
+    client.get(&format!("/audit/{id}?page_size=50")).await.expect(200);
+    for tile in [
+        "/t/default/tile/0/001",
+        "/t/default/tile/1/000.p/5",
+        "/t/default/tile/entries/004",
+    ] {
+        assert_eq!(text(client, tile).await.0, 200, "{tile}");
+    }
+    total
+}
+
+/// Whatever would need an archived event says so.
+async fn what_is_archived_is_said(ledger: &Ledger) {
+    let (client, key) = (&ledger.app.client, &ledger.license["key"]);
+    let id = ledger.license["id"].as_str().unwrap();
+    for path in [
+        "/ledger/events/500",
+        "/ledger/receipt/500",
+        "/ledger/events?before=600",
+        "/events?after=100",
+        "/t/default/tile/entries/001",
+        &format!("/audit/{id}/verify"),
+        &format!("/usage/{id}?at=1200"),
+        &format!("/audit/{id}?page=12&page_size=50"),
+    ] {
+        client.get(path).await.expect_problem(410, "EVENT_ARCHIVED");
+    }
+    let first = json!({"key": key, "metric": "calls", "value": 1});
+    let again = client.post_with_key("/usage/record", "first", &first).await;
+    again.expect_problem(410, "EVENT_ARCHIVED");
+    let problem = client
+        .get("/ledger/verify")
+        .await
+        .expect_problem(410, "EVENT_ARCHIVED");
+    assert!(
+        problem["detail"].as_str().unwrap().contains(ledger.path()),
+        "{problem}"
+    );
 }
 
 /// A delivery of an archived event is listed, and asked for again it fails for that reason.

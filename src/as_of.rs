@@ -104,7 +104,7 @@ pub async fn aggregate<A: StreamAggregate>(
         let Some(last) = events.last() else { break };
         after = last.stream_seq;
         for event in &events {
-            let event = event.decode().map_err(|_| LedgerError::Unreadable)?;
+            let event = event.decode().map_err(LedgerError::from)?;
             aggregate.apply(event);
         }
     }
@@ -144,7 +144,7 @@ pub async fn usage(
         after = Some(last.position);
         for event in &events {
             let metric = metric_of(&event.stream_id).ok_or(LedgerError::Unreadable)?;
-            let decoded: MeterEvent = event.decode().map_err(|_| LedgerError::Unreadable)?;
+            let decoded: MeterEvent = event.decode().map_err(LedgerError::from)?;
             let MeterEvent::Recorded(recorded) = &decoded;
             let at = recorded.recorded_at;
             let used = used

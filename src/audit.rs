@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use sqlx::PgPool;
 use vinzy_events::LicenseId;
 use vinzy_events::ledger::Checkpoint;
+use vinzy_projections::archive::Archives;
 use vinzy_projections::event_log::{self, LicenseHistory};
 use vinzy_projections::{Page, PageRequest, Start, StoredEvent};
 
@@ -68,7 +69,18 @@ pub async fn verify_ledger(
     kept: Option<&Checkpoint>,
     progress: impl FnMut(u64, u64),
 ) -> Result<Report, VerifyError> {
-    verify::ledger(pool, ledger_id, kept, progress).await
+    verify_ledger_with(pool, ledger_id, kept, &Archives::default(), progress).await
+}
+
+/// As [`verify_ledger`], with archives of what is not in the database any more.
+pub async fn verify_ledger_with(
+    pool: &PgPool,
+    ledger_id: &str,
+    kept: Option<&Checkpoint>,
+    archives: &Archives,
+    progress: impl FnMut(u64, u64),
+) -> Result<Report, VerifyError> {
+    verify::ledger(pool, ledger_id, kept, archives, progress).await
 }
 
 /// Signs the ledger as it is now; refuses when it does not continue the last checkpoint.

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod app;
+pub mod archive;
 pub mod as_of;
 pub mod audit;
 pub mod cli;

@@ -188,6 +188,9 @@ pub async fn receipt(app: &App, ledger_id: &str, position: u64) -> Result<wire::
     let mut conn = app.pool.acquire().await?;
     let leaf = event_log::leaf(&mut conn, ledger_id, position).await?;
     let leaf = leaf.ok_or(ProveError::NoSuchEvent)?;
+    if leaf.is_empty() {
+        return Err(TreeError::Archived { position }.into());
+    }
     verify_inclusion(position, size, &event_hash(&leaf), &hashes, &root).map_err(unprovable(size))?;
     Ok(wire::Receipt {
         version: wire::Receipt::VERSION.to_owned(),

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// A part of what can be done in a tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
     /// Everything in the tenant, its API keys included.

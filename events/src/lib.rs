@@ -23,6 +23,8 @@ pub mod license;
 pub mod meter;
 pub mod period;
 pub mod product;
+#[cfg(feature = "schema")]
+pub mod schema;
 pub mod stream;
 pub mod tenant;
 pub mod timestamp;

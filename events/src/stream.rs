@@ -4,8 +4,9 @@
 use std::collections::HashSet;
 
 use cqrs_es::{Aggregate, DomainEvent};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::{LicenseId, Timestamp};
 
@@ -38,11 +39,40 @@ pub trait StreamEvent: DomainEvent {
         type_version: u32,
         payload: D,
     ) -> Result<Self, UnreadableEvent>;
+
+    /// The JSON schema of each type's payload, in the version that this program writes.
+    #[cfg(feature = "schema")]
+    fn schemas() -> Vec<crate::schema::EventSchema>;
+}
+
+/// Makes a payload of one version into one of the next: a pure function, for it reads history. What it cannot make sense
+/// of it leaves as it is; the payload's type refuses it then.
+pub type Upcaster = fn(&mut Map<String, Value>);
+
+/// Reads a payload of an earlier version by way of those after it: `upcasters[0]` leads from version 1 to 2, and so on.
+/// A payload of the newest version is read as it is, without a detour through a value.
+pub(crate) fn read_payload<'de, T: DeserializeOwned, D: Deserializer<'de>>(
+    payload: D,
+    type_version: u32,
+    upcasters: &[Upcaster],
+) -> Result<T, D::Error> {
+    let read = usize::try_from(type_version).map_or(usize::MAX, |version| version.saturating_sub(1));
+    let due = upcasters.get(read..).unwrap_or_default();
+    if due.is_empty() {
+        return T::deserialize(payload);
+    }
+    let mut payload = Map::deserialize(payload)?;
+    due.iter().for_each(|upcaster| upcaster(&mut payload));
+    T::deserialize(Value::Object(payload)).map_err(serde::de::Error::custom)
 }
 
 /// An aggregate whose decisions are pure: what a command leads to depends on the state, the command and
 /// the time alone.
 pub trait StreamAggregate: Aggregate<Event: StreamEvent, Services = Timestamp> + Clone + 'static {
+    /// Version of the state: of its shape, and of what it becomes by events. Raised when either changes, so that no
+    /// snapshot of an earlier program is taken for a state of this one.
+    const STATE_VERSION: u32 = 1;
+
     /// Judges `command` at `at`. The events are not yet applied.
     ///
     /// An accepted command may have nothing to say (an update that changes nothing): an empty list.
@@ -148,18 +178,23 @@ pub(crate) fn replace<T>(field: &mut T, change: Option<T>) {
 
 /// Declares an aggregate's events: the enum, its stored names and its catalogue entries, in one place.
 ///
-/// Serialised, an event is `{"<type name>": payload}`: the form in which the event store's view hands
-/// events to `cqrs-es`.
+/// A type that has had earlier versions names an [`Upcaster`] from each to the next, oldest first:
+/// `"x.happened" v 3 from [v1_to_v2, v2_to_v3] => Happened(XHappened)`. One too few or too many does not compile.
+///
+/// Serialised, an event is `{"<type name>": payload}`, which `cqrs-es` asks for. Stored events are read with their
+/// version, by [`StreamEvent::from_stored`].
 macro_rules! stream_events {
     (
         $(#[$doc:meta])*
-        pub enum $name:ident {
-            $( $(#[$vdoc:meta])* $type_name:literal v $version:literal => $variant:ident($payload:ty), )+
+        $vis:vis enum $name:ident {
+            $( $(#[$vdoc:meta])*
+               $type_name:literal v $version:literal $(from [$($upcaster:expr),+ $(,)?])?
+               => $variant:ident($payload:ty), )+
         }
     ) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
-        pub enum $name {
+        $vis enum $name {
             $( $(#[$vdoc])* #[serde(rename = $type_name)] $variant($payload), )+
         }
 
@@ -202,11 +237,19 @@ macro_rules! stream_events {
                     source,
                 };
                 match type_name {
-                    $( $type_name if (1..=$version).contains(&type_version) => serde::Deserialize::deserialize(payload)
-                        .map(Self::$variant)
-                        .map_err(|error| unreadable(Some(error))), )+
+                    $( $type_name if (1..=$version).contains(&type_version) => {
+                        const UPCASTERS: [$crate::stream::Upcaster; $version - 1] = [$($($upcaster),+)?];
+                        $crate::stream::read_payload(payload, type_version, &UPCASTERS)
+                            .map(Self::$variant)
+                            .map_err(|error| unreadable(Some(error)))
+                    } )+
                     _ => Err(unreadable(None)),
                 }
+            }
+
+            #[cfg(feature = "schema")]
+            fn schemas() -> Vec<$crate::schema::EventSchema> {
+                vec![$( $crate::schema::EventSchema::of::<$payload>($type_name, $version) ),+]
             }
         }
     };
@@ -242,6 +285,9 @@ macro_rules! aggregate_by_decision {
     };
 }
 pub(crate) use aggregate_by_decision;
+
+#[cfg(test)]
+mod upcasting;
 
 #[cfg(test)]
 mod tests {

@@ -48,6 +48,11 @@ pub enum DecodeError {
 }
 
 impl StoredEvent {
+    /// Whether its bytes are in an archive instead of the database.
+    pub const fn is_archived(&self) -> bool {
+        self.leaf.is_empty()
+    }
+
     /// The leaf, parsed.
     pub fn parse_leaf(&self) -> Result<Leaf, LeafError> {
         Leaf::parse(&self.leaf)

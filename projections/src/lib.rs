@@ -7,6 +7,7 @@
 pub mod activity;
 pub mod anomalies;
 pub mod api_keys;
+pub mod archive;
 pub mod customers;
 pub mod endpoints;
 pub mod event_log;

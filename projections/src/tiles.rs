@@ -122,9 +122,27 @@ fn root(tile: &[u8]) -> Vec<u8> {
     root_of(&hashes).as_bytes().to_vec()
 }
 
+/// Why a tile cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum TileError {
+    /// The database failed.
+    #[error("database failed")]
+    Database(#[from] sqlx::Error),
+    /// An entry of it is archived.
+    #[error("the event at position {position} is archived")]
+    Archived {
+        /// Where the first such event stands.
+        position: u64,
+    },
+}
+
 /// The bytes of a tile, full or not; `None` while the read model has not come so far, or the ledger has not.
 /// What is published the caller knows.
-pub async fn read(conn: &mut PgConnection, ledger_id: &str, path: TilePath) -> sqlx::Result<Option<Vec<u8>>> {
+pub async fn read(
+    conn: &mut PgConnection,
+    ledger_id: &str,
+    path: TilePath,
+) -> Result<Option<Vec<u8>>, TileError> {
     let width = u64::from(path.width());
     let Some(from) = path.index().checked_mul(WIDTH) else {
         return Ok(None);
@@ -196,7 +214,7 @@ async fn entries(
     ledger_id: &str,
     from: u64,
     to: u64,
-) -> sqlx::Result<Option<Vec<u8>>> {
+) -> Result<Option<Vec<u8>>, TileError> {
     let leaves = sqlx::query_scalar!(
         "SELECT leaf FROM events
          WHERE ledger_id = $1 AND position >= $2 AND position < $3
@@ -209,6 +227,9 @@ async fn entries(
     .await?;
     if leaves.len() as u64 != to - from {
         return Ok(None);
+    }
+    if let Some((position, _)) = (from..).zip(&leaves).find(|(_, leaf)| leaf.is_empty()) {
+        return Err(TileError::Archived { position });
     }
     Ok(join_entries(leaves.iter().map(Vec::as_slice)))
 }

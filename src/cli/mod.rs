@@ -1,5 +1,6 @@
 //! The command line. Exit code 0 means yes; 1 no; 2 that the question could not be put or answered.
 
+mod archive;
 mod audit;
 mod completions;
 mod database;
@@ -12,6 +13,7 @@ mod migrate;
 mod output;
 mod replay;
 mod serve;
+mod snapshots;
 mod store;
 mod validate;
 mod verify;
@@ -57,6 +59,10 @@ enum Command {
     Verify(verify::Verify),
     /// Make read models anew from the ledgers' events
     Replay(replay::Replay),
+    /// Move older events of a ledger into files, or back
+    Archive(archive::Archive),
+    /// Throw away what saves reading long streams from their first event
+    Snapshots(snapshots::Snapshots),
     /// Check a ledger from outside: by its address or its saved files
     Audit(Box<audit::Audit>),
     /// Erase the personal data of a customer, for good
@@ -105,6 +111,8 @@ pub fn run() -> ExitCode {
         Command::Migrate(migrate) => migrate.run(data_dir_given),
         Command::Verify(verify) => verify.run(data_dir_given),
         Command::Replay(replay) => replay.run(data_dir_given),
+        Command::Archive(archive) => archive.run(data_dir_given),
+        Command::Snapshots(snapshots) => snapshots.run(data_dir_given),
         Command::Audit(audit) => audit.run(),
         Command::Erase(erase) => erase.run(data_dir_given),
         Command::Keys(keys) => keys.run(data_dir_given, innermost),

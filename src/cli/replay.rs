@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fs::File;
 use std::io::{self, Read};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,13 +13,15 @@ use sha2::{Digest, Sha256};
 use sqlx::PgPool;
 use vinzy_events::Timestamp;
 use vinzy_projections::Projection;
+use vinzy_projections::archive::Archives;
 use vinzy_projections::rebuild::{Difference, Replay as Rebuilding, Scope, Until};
 
 use super::Answer;
+use super::archive::open_archives;
 use super::store::with_store;
 use super::verify::progress_bar;
-use crate::audit;
 use crate::config::DatabaseConfig;
+use crate::{archive, audit};
 
 /// How long to look for a moment in which nobody reads the tables that are swapped.
 const PATIENCE: Duration = Duration::from_mins(5);
@@ -59,6 +62,10 @@ pub(super) struct Replay {
     /// Begin anew, whatever an earlier replay has done
     #[arg(long)]
     restart: bool,
+
+    /// Directory with the archive of a ledger, for events that are not in the database any more; may be given for each
+    #[arg(long = "archive", value_name = "DIR")]
+    archives: Vec<PathBuf>,
 
     #[command(flatten)]
     database: DatabaseConfig,
@@ -106,10 +113,17 @@ impl Replay {
             {
                 return Err(format!("there is no ledger {ledger} in this database").into());
             }
+            let archives = Arc::new(open_archives(&pool, &self.archives).await?);
+            if wanted
+                .iter()
+                .any(|projection| archive::needs_archive(projection.as_ref()))
+            {
+                archive::check_given(&pool, self.ledger.as_deref(), &archives).await?;
+            }
             let build = own_build()?;
             let mut is_same = true;
             for projection in wanted {
-                is_same &= self.replay(&pool, projection, &build).await?;
+                is_same &= self.replay(&pool, projection, &archives, &build).await?;
             }
             Ok(if is_same { Answer::Yes } else { Answer::No })
         })
@@ -120,6 +134,7 @@ impl Replay {
         &self,
         pool: &PgPool,
         projection: Arc<dyn Projection>,
+        archives: &Arc<Archives>,
         build: &str,
     ) -> Result<bool, Box<dyn Error>> {
         let name = projection.name();
@@ -130,7 +145,7 @@ impl Replay {
             restart: self.restart,
         };
         let started = Instant::now();
-        let mut rebuilding = Rebuilding::begin(pool, projection, scope).await?;
+        let mut rebuilding = Rebuilding::begin(pool, projection, Arc::clone(archives), scope).await?;
         let before = rebuilding.resumed_at();
         if before > 0 {
             println!("{name}: goes on after {before} events that an earlier replay has done");

@@ -2,15 +2,18 @@
 
 use std::error::Error;
 use std::io::IsTerminal;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use sqlx::PgPool;
 
+use vinzy_projections::archive::Archives;
+
 use super::Answer;
+use super::archive::open_archives;
 use super::store::with_store;
-use crate::audit;
+use crate::audit::{self, VerifyError};
 use crate::config::DatabaseConfig;
 
 #[derive(Debug, Args)]
@@ -28,13 +31,17 @@ pub(super) struct Verify {
     #[arg(long, value_name = "ID")]
     ledger: Option<String>,
 
+    /// Directory with the archive of a ledger, for events that are not in the database any more; may be given for each
+    #[arg(long = "archive", value_name = "DIR")]
+    archives: Vec<PathBuf>,
+
     #[command(flatten)]
     database: DatabaseConfig,
 }
 
 impl Verify {
     pub(super) fn run(self, data_dir_given: bool) -> Result<Answer, Box<dyn Error>> {
-        let wanted = self.ledger;
+        let (wanted, archives) = (self.ledger, self.archives);
         with_store(self.database, data_dir_given, |pool, data_dir| async move {
             let ledgers = match wanted {
                 Some(ledger) => vec![ledger],
@@ -43,23 +50,30 @@ impl Verify {
             if ledgers.is_empty() {
                 println!("there is no ledger in this database");
             }
+            let archives = open_archives(&pool, &archives).await?;
             let mut all_good = true;
             for ledger in ledgers {
-                all_good &= verify(&pool, &data_dir, &ledger).await?;
+                all_good &= verify(&pool, &data_dir, &archives, &ledger).await?;
             }
             Ok(if all_good { Answer::Yes } else { Answer::No })
         })
     }
 }
 
-async fn verify(pool: &PgPool, data_dir: &Path, ledger_id: &str) -> Result<bool, Box<dyn Error>> {
+async fn verify(
+    pool: &PgPool,
+    data_dir: &Path,
+    archives: &Archives,
+    ledger_id: &str,
+) -> Result<bool, Box<dyn Error>> {
     let kept = audit::kept_checkpoint(data_dir, ledger_id).await?;
     let bar = progress_bar(ledger_id, "events");
-    let report = audit::verify_ledger(pool, ledger_id, kept.as_ref(), |done, size| {
+    let report = audit::verify_ledger_with(pool, ledger_id, kept.as_ref(), archives, |done, size| {
         bar.set_length(size);
         bar.set_position(done);
     })
-    .await?;
+    .await
+    .map_err(name_the_option)?;
     bar.finish_and_clear();
     let origin = &report.origin;
     match report.damage {
@@ -81,6 +95,14 @@ async fn verify(pool: &PgPool, data_dir: &Path, ledger_id: &str) -> Result<bool,
             );
             Ok(false)
         }
+    }
+}
+
+/// Says how to give what is missing.
+fn name_the_option(error: VerifyError) -> Box<dyn Error> {
+    match error {
+        VerifyError::Archived { .. } => format!("{error}; name the directory with --archive").into(),
+        error => error.into(),
     }
 }
 

@@ -1,10 +1,12 @@
 //! Every command's refusal as a problem, in one place.
 
+use axum::http::StatusCode;
 use vinzy_events::anomaly::AnomalyError;
 use vinzy_events::api_key::ApiKeyError;
 use vinzy_events::customer::CustomerError;
 use vinzy_events::endpoint::EndpointError;
 use vinzy_events::entitlement::InvalidFeature;
+use vinzy_events::ledger::LeafError;
 use vinzy_events::license::LicenseError;
 use vinzy_events::meter::MeterError;
 use vinzy_events::product::ProductError;
@@ -13,6 +15,7 @@ use vinzy_events::{
     AnomalyId, ApiKeyId, CustomerId, Decimal, EndpointId, LicenseId, MachineId, ProductId, TenantId,
 };
 use vinzy_projections::Behind;
+use vinzy_projections::event_log::DecodeError;
 
 use super::problem::Problem;
 use super::query::Identified;
@@ -148,6 +151,9 @@ impl From<LedgerError> for Problem {
                 "IDEMPOTENCY_KEY_REUSED",
                 "The Idempotency-Key was used for a different request before.",
             ),
+            LedgerError::Archived => archived(
+                "What is asked for was made of events that are archived: whoever runs the server has them.",
+            ),
             LedgerError::Unreadable => Self::internal(&error),
         }
     }
@@ -178,7 +184,11 @@ impl From<VerifyError> for Problem {
     fn from(error: VerifyError) -> Self {
         match error {
             VerifyError::Head(HeadError::Database(error)) => database(&error),
-            VerifyError::Head(_) => Self::internal(&error),
+            VerifyError::Archived { size, location, .. } => archived(format!(
+                "The events before position {size} are archived ({location}): whoever runs the server can verify \
+                 them with `vinzy verify --archive`."
+            )),
+            VerifyError::Head(_) | VerifyError::Archive(_) => Self::internal(&error),
         }
     }
 }
@@ -205,6 +215,9 @@ impl From<TreeError> for Problem {
         match error {
             TreeError::Database(error) => database(&error),
             TreeError::Behind(error) => error.into(),
+            TreeError::Archived { position } => {
+                archived(format!("The event at position {position} is archived."))
+            }
             TreeError::Damaged(_) => Self::internal(&error),
         }
     }
@@ -231,6 +244,30 @@ impl From<ProveError> for Problem {
                 format!("must be at most {size}, the number of events in the ledger"),
             ),
             ProveError::Unprovable { .. } => Self::internal(&error),
+        }
+    }
+}
+
+/// 410: it was there, and is in the archive of whoever runs the server.
+fn archived(detail: impl Into<String>) -> Problem {
+    Problem::new(StatusCode::GONE, "EVENT_ARCHIVED", detail)
+}
+
+/// A stored event that cannot be shown.
+impl From<LeafError> for Problem {
+    fn from(error: LeafError) -> Self {
+        match error {
+            LeafError::Archived => archived("An event that would be shown is archived."),
+            LeafError::TooLarge(_) | LeafError::Malformed(_) => Self::internal(&error),
+        }
+    }
+}
+
+impl From<DecodeError> for Problem {
+    fn from(error: DecodeError) -> Self {
+        match error {
+            DecodeError::Leaf(error) => error.into(),
+            DecodeError::Event(_) | DecodeError::Gap => Self::internal(&error),
         }
     }
 }

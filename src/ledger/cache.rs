@@ -78,7 +78,7 @@ impl<A: StreamAggregate> CachedStream for Versioned<A> {
     }
 
     fn snapshot(&self) -> serde_json::Result<String> {
-        serde_json::to_string(&self.aggregate)
+        super::snapshot::write(&self.aggregate)
     }
 }
 

@@ -17,7 +17,7 @@ pub struct SignedCheckpoint {
 }
 
 /// The checkpoint that was signed last: as far as it goes, the ledger is published.
-pub(super) async fn last(pool: &PgPool, ledger_id: &str) -> sqlx::Result<Option<SignedCheckpoint>> {
+pub(crate) async fn last(pool: &PgPool, ledger_id: &str) -> sqlx::Result<Option<SignedCheckpoint>> {
     let row = sqlx::query!(
         "SELECT l.origin, l.verifier_key, c.size, c.root, c.note
          FROM checkpoints c JOIN ledgers l USING (ledger_id)

@@ -3,16 +3,17 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use cqrs_es::EventEnvelope;
-use cqrs_es::persist::{PersistedEventRepository, PersistenceError};
+use cqrs_es::persist::{PersistedEventRepository, PersistenceError, SerializedEvent};
 use postgres_es::PostgresEventRepository;
+use serde_json::Value;
 use sqlx::PgPool;
-use vinzy_events::ledger::event_hash;
-use vinzy_events::stream::StreamAggregate;
+use vinzy_events::ledger::{LeafError, event_hash};
+use vinzy_events::stream::{StreamAggregate, StreamEvent};
 use vinzy_projections::event_log::{self, DecodeError, unsigned};
 
 use super::cache::Versioned;
 use super::operation::{BoxFuture, BoxedStream, LedgerError, Receipt, StreamPoint};
+use super::snapshot;
 
 /// Loads a stream of a type that the caller need not know.
 pub(super) type StreamLoader =
@@ -55,9 +56,8 @@ impl StreamStore {
             .await
             .map_err(|error| told(&error))?;
         for event in events {
-            let envelope = EventEnvelope::<A>::try_from(event).map_err(|error| told(&error))?;
-            versioned.seq = envelope.sequence as u64;
-            versioned.aggregate.apply(envelope.payload);
+            versioned.seq = event.sequence as u64;
+            versioned.aggregate.apply(decoded::<A>(event)?);
         }
         Ok(versioned)
     }
@@ -81,7 +81,7 @@ impl StreamStore {
         let mut loaded: HashMap<String, Versioned<A>> =
             ids.iter().map(|id| (id.clone(), Versioned::default())).collect();
         for row in snapshots {
-            if let Ok(aggregate) = serde_json::from_value(row.payload) {
+            if let Some(aggregate) = snapshot::read(row.payload) {
                 let seq = unsigned(row.last_sequence);
                 loaded.insert(row.aggregate_id, Versioned { aggregate, seq });
             }
@@ -127,7 +127,11 @@ impl StreamStore {
             .map_err(|error| failed(&error))?;
         Ok(event.map(|event| Receipt {
             position: event.position,
-            event_hash: event_hash(&event.leaf),
+            event_hash: if event.is_archived() {
+                event.columns().event_hash
+            } else {
+                event_hash(&event.leaf)
+            },
         }))
     }
 
@@ -143,8 +147,7 @@ impl StreamStore {
             if event.sequence as u64 > point.seq {
                 break;
             }
-            let envelope = EventEnvelope::<A>::try_from(event).map_err(|error| told(&error))?;
-            aggregate.apply(envelope.payload);
+            aggregate.apply(decoded::<A>(event)?);
         }
         Ok(aggregate)
     }
@@ -158,15 +161,23 @@ impl StreamStore {
         let Some(snapshot) = snapshot else {
             return Ok(Versioned::default());
         };
-        // A snapshot is a convenience: one that an older or newer program wrote differently is passed over.
-        Ok(serde_json::from_value(snapshot.aggregate).map_or_else(
-            |_| Versioned::default(),
-            |aggregate| Versioned {
-                aggregate,
-                seq: snapshot.current_sequence as u64,
-            },
-        ))
+        let seq = snapshot.current_sequence as u64;
+        Ok(snapshot::read(snapshot.aggregate)
+            .map_or_else(Versioned::default, |aggregate| Versioned { aggregate, seq }))
     }
+}
+
+/// An event as one of its version. `cqrs-es` would read it as if it were of the newest.
+fn decoded<A: StreamAggregate>(event: SerializedEvent) -> Result<A::Event, LedgerError> {
+    let payload = match event.payload {
+        Value::Object(mut by_type) => by_type.remove(&event.event_type),
+        _ => None,
+    };
+    // What is archived the view shows without its payload.
+    let payload = payload.ok_or(LedgerError::Archived)?;
+    // Versions begin at 1: of 0 there is nothing.
+    let version = event.event_version.parse().unwrap_or(0);
+    A::Event::from_stored(&event.event_type, version, payload).map_err(|error| unreadable(&error.into()))
 }
 
 pub(super) fn load_boxed<A: StreamAggregate>(
@@ -195,7 +206,16 @@ fn failed(error: &sqlx::Error) -> LedgerError {
     LedgerError::Unavailable
 }
 
+impl From<DecodeError> for LedgerError {
+    fn from(error: DecodeError) -> Self {
+        unreadable(&error)
+    }
+}
+
 fn unreadable(error: &DecodeError) -> LedgerError {
+    if matches!(error, DecodeError::Leaf(LeafError::Archived)) {
+        return LedgerError::Archived;
+    }
     tracing::error!(
         error = error as &dyn std::error::Error,
         "a stored event cannot be read"

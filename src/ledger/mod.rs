@@ -2,6 +2,7 @@
 //! verification. Nobody else inserts into `events`. Knows nothing of HTTP.
 
 mod append;
+pub mod archive;
 mod attempt;
 mod batch;
 mod cache;
@@ -18,6 +19,7 @@ mod operation;
 pub mod publisher;
 mod sealed;
 pub mod signer;
+mod snapshot;
 pub mod tree;
 pub mod verify;
 pub mod witness;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use sqlx::PgPool;
-use vinzy_events::ledger::{Actor, Hash, Leaf, LeafVersion, Meta, StreamRef, event_hash};
+use vinzy_events::ledger::{Actor, Hash, Leaf, LeafVersion, LedgerOpened, Meta, StreamRef, event_hash};
 use vinzy_events::stream::{LEDGER_OPENED, LEDGER_STREAM};
 use vinzy_events::{EventId, Timestamp};
 use vinzy_projections::StoredEvent;
@@ -79,7 +79,7 @@ pub async fn open(
         let empty = head::read(&mut tx, &opening.ledger_id).await?;
         let (event, head) = OwnEvent {
             event_type: LEDGER_OPENED,
-            payload: json!({ "vkey": verifier_key }),
+            payload: json!(LedgerOpened { vkey: verifier_key }),
             seq: 1,
         }
         .after(&empty, clock.now(), entropy)?;

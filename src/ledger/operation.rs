@@ -112,6 +112,9 @@ pub enum LedgerError {
     /// The idempotency key belongs to another request.
     #[error("the idempotency key was used for a different request")]
     IdempotencyKeyReused,
+    /// What is asked for was made of events that are archived.
+    #[error("it was made of events that are archived")]
+    Archived,
     /// A stored event cannot be read by this program.
     #[error("a stored event cannot be read")]
     Unreadable,

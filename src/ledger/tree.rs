@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use sqlx::PgPool;
 use vinzy_events::ledger::{Hash, HashTiles, ProofPlan, TilePath};
-use vinzy_projections::{Behind, Follower, tiles};
+use vinzy_projections::tiles::{self, TileError};
+use vinzy_projections::{Behind, Follower};
 
 /// How long to wait for the tiles.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -18,9 +19,24 @@ pub enum TreeError {
     /// The tiles have not come so far.
     #[error(transparent)]
     Behind(#[from] Behind),
+    /// An event that it holds is archived.
+    #[error("the event at position {position} is archived")]
+    Archived {
+        /// Where.
+        position: u64,
+    },
     /// A tile that must be there is not.
     #[error("the events of {0} are missing")]
     Damaged(TilePath),
+}
+
+impl From<TileError> for TreeError {
+    fn from(error: TileError) -> Self {
+        match error {
+            TileError::Database(error) => Self::Database(error),
+            TileError::Archived { position } => Self::Archived { position },
+        }
+    }
 }
 
 /// Reads the tiles of all ledgers.

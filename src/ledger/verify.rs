@@ -12,8 +12,10 @@ use vinzy_events::ledger::{
 };
 use vinzy_events::stream::is_known_event;
 use vinzy_projections::StoredEvent;
+use vinzy_projections::archive::{ArchiveError, Archives};
 use vinzy_projections::event_log::{self, LicenseHistory, Span, signed as column, unsigned};
 
+use super::archive::{self, Archived};
 use super::erasures::Erasures;
 use super::head::{self, HeadError};
 
@@ -61,6 +63,19 @@ pub enum VerifyError {
     /// The head row is missing or cannot be read.
     #[error(transparent)]
     Head(#[from] HeadError),
+    /// Events are in an archive that was not given.
+    #[error("events of ledger {ledger_id} before position {size} are archived: {location}")]
+    Archived {
+        /// The ledger.
+        ledger_id: String,
+        /// All archived events stand before this.
+        size: u64,
+        /// Where the archive is.
+        location: String,
+    },
+    /// The archive cannot be read.
+    #[error("the archive cannot be read")]
+    Archive(#[from] ArchiveError),
 }
 
 impl From<sqlx::Error> for VerifyError {
@@ -71,7 +86,7 @@ impl From<sqlx::Error> for VerifyError {
 
 /// Checks a whole ledger: every leaf, the chain, every column beside the leaf, the head row, the last
 /// checkpoint signed and the one `kept` outside the database, and the ciphertext of every sealed value: it is there, unless the customer was erased
-/// later; then nothing of it is. `progress` hears how many of how many
+/// later; then nothing of it is. Archived events are read from `archives`. `progress` hears how many of how many
 /// events are done. Memory stays flat, one sequence number per stream aside.
 ///
 /// Reads one snapshot, so that appends meanwhile are neither disturbed nor mistaken for damage.
@@ -79,6 +94,7 @@ pub async fn ledger(
     pool: &PgPool,
     ledger_id: &str,
     kept: Option<&Checkpoint>,
+    archives: &Archives,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<Report, VerifyError> {
     let mut conn = pool.acquire().await?;
@@ -88,6 +104,14 @@ pub async fn ledger(
         .await?;
     let head = head::read(&mut tx, ledger_id).await?;
     let signed = Signed::read(&mut tx, ledger_id, kept).await?;
+    let archived = archive::archived(&mut tx, ledger_id).await?;
+    if let Some(archived) = archived.as_ref().filter(|_| archives.get(ledger_id).is_none()) {
+        return Err(told(ledger_id, archived));
+    }
+    let archive = Archive {
+        archives,
+        size: archived.map_or(0, |archived| archived.size),
+    };
     let erasures = Erasures::read(&mut tx, ledger_id).await?;
     let mut verifier = ChainVerifier::new(head.origin.clone(), is_known_event);
     let mut damage: Option<Damage> = None;
@@ -95,7 +119,7 @@ pub async fn ledger(
     let mut ahead = VecDeque::with_capacity(AHEAD);
     'walk: loop {
         while let Some(begin) = from.filter(|_| ahead.len() < AHEAD) {
-            let page = Page::read(&mut tx, ledger_id, begin).await?;
+            let page = Page::read(&mut tx, ledger_id, begin, &archive).await?;
             from = page.end();
             if from.is_some() {
                 ahead.push_back(tokio::task::spawn_blocking(|| page.examine()));
@@ -138,6 +162,21 @@ pub async fn ledger(
     })
 }
 
+fn told(ledger_id: &str, archived: &Archived) -> VerifyError {
+    VerifyError::Archived {
+        ledger_id: ledger_id.to_owned(),
+        size: archived.size,
+        location: archived.location.clone(),
+    }
+}
+
+/// Where the bytes of archived events are.
+struct Archive<'a> {
+    archives: &'a Archives,
+    /// An event that stands here or later is not archived: without bytes it is damaged.
+    size: u64,
+}
+
 /// Some events of a ledger, with what was sealed beside them.
 struct Page {
     events: Vec<StoredEvent>,
@@ -145,7 +184,12 @@ struct Page {
 }
 
 impl Page {
-    async fn read(conn: &mut PgConnection, ledger_id: &str, from: u64) -> sqlx::Result<Self> {
+    async fn read(
+        conn: &mut PgConnection,
+        ledger_id: &str,
+        from: u64,
+        archive: &Archive<'_>,
+    ) -> Result<Self, VerifyError> {
         // No upper bound: events beyond the head are damage too.
         let span = Span {
             ledger_id,
@@ -154,7 +198,9 @@ impl Page {
             stream_types: &[],
             limit: PAGE,
         };
-        let events = event_log::read(conn, span).await?;
+        let mut events = event_log::read(conn, span).await?;
+        let end = events.partition_point(|event| event.position < archive.size);
+        archive.archives.fill(ledger_id, &mut events[..end])?;
         Ok(Self {
             ciphertexts: ciphertexts(conn, ledger_id, &events).await?,
             events,
@@ -356,6 +402,11 @@ pub async fn license(
         let Some(oldest) = events.last() else { break };
         before = Some(oldest.position);
         let followers = followers(&mut conn, ledger_id, &events).await?;
+        let is_archived =
+            events.iter().any(StoredEvent::is_archived) || followers.values().any(Vec::is_empty);
+        if is_archived && let Some(archived) = archive::archived(&mut conn, ledger_id).await? {
+            return Err(told(ledger_id, &archived));
+        }
         for event in &events {
             let checked = check_seq(event, &mut expected).and_then(|()| check_one(event, &followers, size));
             match checked {

@@ -37,6 +37,16 @@ impl Message {
         })
     }
 
+    /// What is left to show of the message of an event that is archived. It is not sent.
+    pub fn of_archived(event_type: &str, recorded_at: Timestamp) -> Self {
+        Self {
+            event_type: event_type.to_owned(),
+            timestamp: recorded_at.to_string(),
+            data: Map::from_iter([("archived".to_owned(), true.into())]),
+            ledger: None,
+        }
+    }
+
     /// A test's message.
     pub fn of_test(at: Timestamp) -> Self {
         let message = json!("Test ping from Vinzy-Engine");

@@ -118,7 +118,7 @@ pub enum ReadError {
 macro_rules! delivery {
     ($row:expr) => {
         Delivery {
-            message: message($row.leaf.as_deref(), $row.created_at)?,
+            message: message($row.leaf.as_deref(), &$row.event_type, $row.created_at)?,
             id: $row.delivery_id.into(),
             endpoint_id: $row.endpoint_id.into(),
             event_id: $row.event_id.into(),
@@ -134,10 +134,16 @@ macro_rules! delivery {
     };
 }
 
-fn message(leaf: Option<&[u8]>, created_at: chrono::DateTime<chrono::Utc>) -> Result<Message, LeafError> {
+fn message(
+    leaf: Option<&[u8]>,
+    event_type: &str,
+    created_at: chrono::DateTime<chrono::Utc>,
+) -> Result<Message, LeafError> {
+    let at = Timestamp::from_chrono(created_at);
     match leaf {
+        Some([]) => Ok(Message::of_archived(event_type, at)),
         Some(leaf) => Message::of_event(leaf),
-        None => Ok(Message::of_test(Timestamp::from_chrono(created_at))),
+        None => Ok(Message::of_test(at)),
     }
 }
 

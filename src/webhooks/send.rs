@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use axum::body::Bytes;
 use axum::http::{HeaderMap, HeaderValue, header};
 use vinzy_events::Timestamp;
+use vinzy_events::ledger::LeafError;
 use vinzy_events::webhook::SigningSecret;
 
 use super::body::{Message, TEST};
@@ -91,13 +92,20 @@ fn prepare(
         .check_url(&claimed.url)
         .map_err(|error| format!("the URL {error}"))?;
     let message = match &claimed.leaf {
-        Some(leaf) => Message::of_event(leaf).map_err(|_| "the event cannot be read")?,
+        Some(leaf) => Message::of_event(leaf).map_err(unreadable)?,
         None if claimed.event_type == TEST => Message::of_test(claimed.created_at),
         None => return Err("the event is missing".to_owned()),
     };
     let body = message.to_bytes();
     let headers = headers(claimed, at, &body).ok_or("no signing secret can be opened")?;
     Ok((target, headers, body.into()))
+}
+
+fn unreadable(error: LeafError) -> &'static str {
+    match error {
+        LeafError::Archived => "the event is archived",
+        _ => "the event cannot be read",
+    }
 }
 
 /// The headers of Standard Webhooks, and those that older receivers know; nothing if there is no secret.

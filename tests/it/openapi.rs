@@ -63,6 +63,7 @@ fn every_problem_is_explained() {
         "FORBIDDEN,",
         "UNAUTHORIZED,",
         "TOO_MANY_REQUESTS,",
+        "GONE,",
         "_ERROR,",
         "_TIMEOUT,",
         "TOO_LARGE,",

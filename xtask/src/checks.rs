@@ -110,3 +110,11 @@ pub(crate) fn write_openapi() -> Result<()> {
         .args(tests)
         .env("UPDATE_SNAPSHOTS", "1"))
 }
+
+/// Writes the schemas of the events: their test does when it is told to.
+pub(crate) fn write_schemas() -> Result<()> {
+    let test = ["the_schemas_are_the_committed_ones"];
+    run(cargo(["test", "--workspace", "--test", "schemas", "--"])
+        .args(test)
+        .env("UPDATE_SNAPSHOTS", "1"))
+}

@@ -101,6 +101,8 @@ enum Generated {
     },
     /// Write the committed `OpenAPI` document (`docs/openapi.json`) and the table of routes (`docs/security.md`) again
     Openapi,
+    /// Write the committed JSON schemas of the events (`docs/schemas/events/`) again
+    Schemas,
 }
 
 fn main() -> ExitCode {
@@ -135,6 +137,7 @@ fn main() -> ExitCode {
         }),
         Task::Generated(Generated::Sqlx { check }) => sqlx::run(check),
         Task::Generated(Generated::Openapi) => checks::write_openapi(),
+        Task::Generated(Generated::Schemas) => checks::write_schemas(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -18,6 +18,7 @@ stream_events! {
 
 /// Payload of `anomaly.detected`. Figures are decimal texts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AnomalyDetected {
     /// Its id.
     pub anomaly_id: AnomalyId,
@@ -45,6 +46,7 @@ pub struct AnomalyDetected {
 
 /// Payload of `anomaly.resolved`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AnomalyResolved {
     /// Who dealt with it, in the vendor's words.
     pub resolved_by: String,

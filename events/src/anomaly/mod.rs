@@ -16,6 +16,7 @@ use crate::{AnomalyId, EventId, LicenseId, Timestamp};
 
 /// How far a value stands out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// |z| above 1.5.

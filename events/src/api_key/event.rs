@@ -25,6 +25,7 @@ stream_events! {
 
 /// Payload of `api_key.created`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ApiKeyCreated {
     /// What people call it.
     pub name: String,
@@ -42,6 +43,7 @@ pub struct ApiKeyCreated {
 
 /// Payload of `api_key.updated`: the fields that changed, with their new values.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ApiKeyUpdated {
     /// New name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -60,6 +62,7 @@ pub struct ApiKeyUpdated {
 
 /// Payload of `api_key.rotated`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ApiKeyRotated {
     /// SHA-256 of the new secret.
     pub key_digest: KeyDigest,
@@ -73,6 +76,7 @@ pub struct ApiKeyRotated {
 
 /// Payload of `api_key.revoked`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ApiKeyRevoked {
     /// When it was ended.
     pub revoked_at: Timestamp,

@@ -24,6 +24,7 @@ stream_events! {
 
 /// Payload of `customer.created`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CustomerCreated {
     /// When they came to be; for imported customers, in the system they came from.
     pub created_at: Timestamp,
@@ -31,6 +32,7 @@ pub struct CustomerCreated {
 
 /// Payload of `customer.updated`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CustomerUpdated {
     /// Which fields changed.
     pub changed: BTreeSet<PersonalField>,
@@ -38,10 +40,12 @@ pub struct CustomerUpdated {
 
 /// Payload of `customer.deleted`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CustomerDeleted {}
 
 /// Payload of `customer.erased`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CustomerErased {
     /// When it was done.
     pub erased_at: Timestamp,

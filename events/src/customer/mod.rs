@@ -17,6 +17,7 @@ pub use state::{Customer, CustomerState};
 
 /// A field of personal data, sealed with the customer's own key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum PersonalField {
     /// The customer's company.

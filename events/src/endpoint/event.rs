@@ -26,6 +26,7 @@ stream_events! {
 
 /// Payload of `endpoint.created`. The signing secret itself stands in no event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EndpointCreated {
     /// Where events are sent.
     pub url: String,
@@ -45,6 +46,7 @@ pub struct EndpointCreated {
 
 /// Payload of `endpoint.updated`: the fields that changed, with their new values.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EndpointUpdated {
     /// New address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -74,6 +76,7 @@ pub struct EndpointUpdated {
 
 /// Payload of `endpoint.secret_rotated`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EndpointSecretRotated {
     /// Which secret signs from now on.
     pub secret_id: SecretId,
@@ -85,6 +88,7 @@ pub struct EndpointSecretRotated {
 
 /// Payload of `endpoint.disabled`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EndpointDisabled {
     /// Why.
     pub reason: DisableReason,
@@ -94,6 +98,7 @@ pub struct EndpointDisabled {
 
 /// Payload of `endpoint.deleted`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EndpointDeleted {
     /// When.
     pub deleted_at: Timestamp,

@@ -23,6 +23,7 @@ use crate::{DeliveryId, EndpointId, EventId, SecretId, Timestamp};
 
 /// Whether an endpoint is sent to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum EndpointStatus {
     /// It is.
@@ -54,6 +55,7 @@ impl EndpointStatus {
 
 /// Why an endpoint is disabled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum DisableReason {
     /// Somebody asked for it.

@@ -65,6 +65,9 @@ pub struct LeafContent<'a> {
 impl<'a> LeafContent<'a> {
     /// Reads stored bytes. What is not wanted is not checked.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, LeafError> {
+        if bytes.is_empty() {
+            return Err(LeafError::Archived);
+        }
         Ok(serde_json::from_slice(bytes)?)
     }
 }
@@ -150,6 +153,9 @@ pub enum LeafError {
     /// Longer than a leaf can be.
     #[error("{0} bytes are more than the {MAX_LEAF} of a leaf")]
     TooLarge(usize),
+    /// There are none: they were moved into an archive, if the ledger has one.
+    #[error("its bytes are not here: they were archived, or removed")]
+    Archived,
     /// Not a leaf's JSON.
     #[error("not a ledger event: {0}")]
     Malformed(#[from] serde_json::Error),
@@ -211,6 +217,9 @@ impl Leaf {
     pub fn parse(bytes: &[u8]) -> Result<Self, LeafError> {
         if bytes.len() > MAX_LEAF {
             return Err(LeafError::TooLarge(bytes.len()));
+        }
+        if bytes.is_empty() {
+            return Err(LeafError::Archived);
         }
         Ok(serde_json::from_slice(bytes)?)
     }

@@ -19,7 +19,7 @@ pub use leaf::{Actor, Leaf, LeafContent, LeafError, LeafVersion, MAX_LEAF, Meta,
 pub use merkle::{Frontier, FrontierError, node_hash, root_of};
 pub use proof::{ProofError, ProofPlan, Subtree, verify_consistency, verify_inclusion};
 pub use receipt::{Receipt, ReceiptError};
-pub use rotation::{KeyError, KeyRotation};
+pub use rotation::{KeyError, KeyRotation, LedgerOpened};
 pub use tile::{InvalidTilePath, TileKind, TilePath};
 pub use tile_data::{HashTiles, InvalidTile, entries, join_entries, split_entries, split_hashes};
 pub use verifier::{

@@ -10,15 +10,28 @@ use super::checkpoint::{CheckpointError, VerifierKey};
 /// What the signed text begins with: nothing else that a key signs does.
 const CONTEXT: &str = "vinzy/key-rotation/1";
 
+/// The payload of `ledger.opened`. Checkpoints verify with `vkey` until another event says otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct LedgerOpened {
+    /// The verifier key: the ledger's origin, the key's id, and the key.
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = crate::schema::VERIFIER_KEY)))]
+    pub vkey: String,
+}
+
 /// The payload of `ledger.key_rotated`. From this event on checkpoints verify with `vkey`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct KeyRotation {
     /// The verifier key until now.
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = crate::schema::VERIFIER_KEY)))]
     pub previous_vkey: String,
     /// The verifier key from now on.
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = crate::schema::VERIFIER_KEY)))]
     pub vkey: String,
     /// Ed25519 signature of the previous key, in base64, over
     /// `vinzy/key-rotation/1\n{previous_vkey}\n{vkey}\n`.
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = "^[A-Za-z0-9+/]{86}==$")))]
     pub signature: String,
 }
 

@@ -40,6 +40,7 @@ stream_events! {
 
 /// Payload of `license.created`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LicenseCreated {
     /// The product.
     pub product_id: ProductId,
@@ -69,6 +70,7 @@ pub struct LicenseCreated {
 
 /// Payload of `license.updated`: the fields that changed, with their new values.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LicenseUpdated {
     /// New tier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -100,6 +102,7 @@ pub struct LicenseUpdated {
 
 /// Payload of `license.suspended`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LicenseSuspended {
     /// Why, in the vendor's words.
     pub reason: Option<String>,
@@ -107,6 +110,7 @@ pub struct LicenseSuspended {
 
 /// Payload of `license.reinstated`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LicenseReinstated {
     /// Why, in the vendor's words.
     pub reason: Option<String>,
@@ -114,6 +118,7 @@ pub struct LicenseReinstated {
 
 /// Payload of `license.renewed`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LicenseRenewed {
     /// The expiry from now on; `null` is never.
     pub expires_at: Option<Timestamp>,
@@ -121,6 +126,7 @@ pub struct LicenseRenewed {
 
 /// Payload of `license.revoked`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LicenseRevoked {
     /// Why, in the vendor's words.
     pub reason: Option<String>,
@@ -128,10 +134,12 @@ pub struct LicenseRevoked {
 
 /// Payload of `license.deleted`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LicenseDeleted {}
 
 /// Payload of `activation.created`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ActivationCreated {
     /// The machine's id.
     pub machine_id: MachineId,
@@ -149,6 +157,7 @@ pub struct ActivationCreated {
 
 /// Payload of `activation.removed`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ActivationRemoved {
     /// The machine's id.
     pub machine_id: MachineId,
@@ -158,6 +167,7 @@ pub struct ActivationRemoved {
 
 /// Payload of `activation.heartbeat`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ActivationHeartbeat {
     /// The machine's id.
     pub machine_id: MachineId,
@@ -171,6 +181,7 @@ pub struct ActivationHeartbeat {
 
 /// Payload of `license.validated`: validations are counted and recorded together.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LicenseValidated {
     /// How many validations.
     pub count: u64,

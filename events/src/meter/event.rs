@@ -18,6 +18,7 @@ stream_events! {
 /// Payload of `usage.recorded`. It says what the limit was and what was left, so that a repeated request
 /// gets the same answer for ever, whatever the limit is by then.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct UsageRecorded {
     /// Under which license.
     pub license_id: LicenseId,
@@ -37,6 +38,7 @@ pub struct UsageRecorded {
 
 /// A limit with what was used of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LimitStanding {
     /// The limit.
     pub amount: Decimal,

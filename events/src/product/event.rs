@@ -21,6 +21,7 @@ stream_events! {
 
 /// Payload of `product.created`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ProductCreated {
     /// Prefix of its license keys.
     pub code: ProductCode,
@@ -40,6 +41,7 @@ pub struct ProductCreated {
 
 /// Payload of `product.updated`: the fields that changed, with their new values.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ProductUpdated {
     /// New name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -60,4 +62,5 @@ pub struct ProductUpdated {
 
 /// Payload of `product.deleted`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ProductDeleted {}

@@ -21,6 +21,7 @@ stream_events! {
 
 /// Payload of `tenant.created`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TenantCreated {
     /// What people call it.
     pub name: String,
@@ -36,6 +37,7 @@ pub struct TenantCreated {
 
 /// Payload of `tenant.updated`: the fields that changed, with their new values.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TenantUpdated {
     /// New name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -54,6 +56,7 @@ pub struct TenantUpdated {
 
 /// Payload of `tenant.closed`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TenantClosed {
     /// When it was shut out.
     pub closed_at: Timestamp,

@@ -8,6 +8,7 @@ mod shadow;
 
 use sqlx::{Connection, PgConnection};
 
+use crate::archive::Archives;
 use crate::event_log::{self, Span, unsigned};
 use crate::{ApplyError, Projection};
 
@@ -55,8 +56,9 @@ pub async fn compare(
         .execute(&mut *tx)
         .await?;
     let mut from = 0;
+    let archives = Archives::default();
     while from < to {
-        from = step(&mut tx, projection, ledger_id, from, to).await?;
+        from = step(&mut tx, projection, &archives, ledger_id, from, to).await?;
     }
     let differences = differences(&mut tx, projection, ledger_id, &serving, SHADOW).await?;
     tx.rollback().await?;
@@ -67,6 +69,7 @@ pub async fn compare(
 async fn step(
     conn: &mut PgConnection,
     projection: &dyn Projection,
+    archives: &Archives,
     ledger_id: &str,
     from: u64,
     to: u64,
@@ -78,7 +81,10 @@ async fn step(
         stream_types: projection.stream_types(),
         limit: BATCH,
     };
-    let events = event_log::read(conn, span).await?;
+    let mut events = event_log::read(conn, span).await?;
+    archives
+        .fill(ledger_id, &mut events)
+        .map_err(|error| ApplyError::Later(error.into()))?;
     projection.apply(conn, ledger_id, &events).await?;
     let is_full = events.len() == BATCH as usize;
     let last = events.last().filter(|_| is_full);

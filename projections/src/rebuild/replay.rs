@@ -4,6 +4,7 @@
 //! transaction, so whoever is killed goes on there the next time. What serves is not touched and not locked until the
 //! swap, which holds its locks for as long as it takes to apply the last events and to change names.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,7 @@ use sqlx::{Connection, PgConnection, PgPool, Row};
 use vinzy_events::Timestamp;
 
 use super::{Difference, differences, shadow, step};
+use crate::archive::Archives;
 use crate::event_log::{self, signed, unsigned};
 use crate::{ApplyError, Projection};
 
@@ -103,6 +105,7 @@ pub struct Replay {
     /// Its own: it holds a lock and a search path.
     conn: PgConnection,
     projection: Arc<dyn Projection>,
+    archives: Arc<Archives>,
     scope: Scope,
     schema: String,
     serving: String,
@@ -111,10 +114,11 @@ pub struct Replay {
 }
 
 impl Replay {
-    /// Begins a replay, or goes on with the one that an earlier call left.
+    /// Begins a replay, or goes on with the one that an earlier call left. What is archived is read from `archives`.
     pub async fn begin(
         pool: &PgPool,
         projection: Arc<dyn Projection>,
+        archives: Arc<Archives>,
         scope: Scope,
     ) -> Result<Self, ReplayError> {
         let mut conn = pool.acquire().await?.detach();
@@ -144,6 +148,7 @@ impl Replay {
         let mut replay = Self {
             conn,
             projection,
+            archives,
             scope,
             schema,
             serving,
@@ -184,9 +189,9 @@ impl Replay {
         let next = catch_up(
             &mut tx,
             self.projection.as_ref(),
+            &self.archives,
             &ledger.ledger_id,
-            ledger.position,
-            ledger.goal,
+            ledger.position..ledger.goal,
             true,
         )
         .await?;
@@ -226,7 +231,16 @@ impl Replay {
                 });
             }
             let projection = self.projection.as_ref();
-            catch_up(&mut tx, projection, &ledger.ledger_id, ledger.position, to, false).await?;
+            let span = ledger.position..to;
+            catch_up(
+                &mut tx,
+                projection,
+                &self.archives,
+                &ledger.ledger_id,
+                span,
+                false,
+            )
+            .await?;
             found.extend(
                 differences(
                     &mut tx,
@@ -304,9 +318,9 @@ impl Replay {
             catch_up(
                 &mut tx,
                 projection,
+                &self.archives,
                 &ledger.ledger_id,
-                ledger.position,
-                size,
+                ledger.position..size,
                 false,
             )
             .await?;
@@ -454,14 +468,14 @@ async fn ledgers(
 async fn catch_up(
     conn: &mut PgConnection,
     projection: &dyn Projection,
+    archives: &Archives,
     ledger_id: &str,
-    from: u64,
-    to: u64,
+    span: Range<u64>,
     only_a_batch: bool,
 ) -> Result<u64, ReplayError> {
-    let mut position = from;
-    while position < to {
-        position = step(conn, projection, ledger_id, position, to)
+    let mut position = span.start;
+    while position < span.end {
+        position = step(conn, projection, archives, ledger_id, position, span.end)
             .await
             .map_err(|source| ReplayError::Apply {
                 ledger_id: ledger_id.to_owned(),

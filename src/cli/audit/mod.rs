@@ -4,7 +4,7 @@ mod check_receipt;
 mod export;
 mod prove;
 mod source;
-mod verify;
+pub(super) mod verify;
 
 use std::error::Error;
 
@@ -36,7 +36,7 @@ enum Command {
 }
 
 /// Why an audit ends early.
-enum Stop {
+pub(super) enum Stop {
     /// Something is wrong with the ledger: what, as a sentence.
     Wrong(String),
     /// It cannot be found out.

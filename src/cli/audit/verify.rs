@@ -1,7 +1,7 @@
 //! `vinzy audit verify`
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use futures::{StreamExt, stream};
@@ -12,7 +12,7 @@ use vinzy_events::ledger::{
 use vinzy_events::stream::is_known_event;
 
 use super::Stop;
-use super::source::{Ledger, Location, untrusted};
+use super::source::{Ledger, Location, Source, untrusted};
 use crate::cli::verify::progress_bar;
 
 /// Hashes or events in a full tile.
@@ -77,6 +77,19 @@ impl Verify {
         ledger.say_whose_key();
         Ok(())
     }
+}
+
+/// Checks a ledger's saved files, all that their checkpoint covers, as signed by who can be reached from `key`.
+pub(in crate::cli) async fn saved(directory: &Path, key: VerifierKey) -> Result<(), Stop> {
+    let source = Source::Directory(directory.to_owned());
+    let ledger = Ledger::open(source, Some(key)).await?;
+    let bar = progress_bar(&ledger.checkpoint.origin, "events verified");
+    bar.set_length(ledger.checkpoint.size);
+    let mut walk = Walk::new(&ledger, None);
+    let walked = walk.run(|done| bar.set_position(done)).await;
+    bar.finish_and_clear();
+    walked?;
+    check_keys(&ledger, walk.verifier.keys(), None)
 }
 
 /// A checkpoint that the auditor kept.

@@ -46,7 +46,7 @@ pub async fn handle(
     for event in &events {
         let observed = event.event_id == cause.as_uuid();
         let role_of_this = if observed { "observed" } else { role };
-        values.push(value(event, role_of_this).map_err(|error| Problem::internal(&error))?);
+        values.push(value(event, role_of_this)?);
         if observed {
             role = "after";
         }

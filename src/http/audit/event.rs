@@ -27,5 +27,5 @@ pub async fn handle(
     let position = in_range(&position, 0).ok_or(ProveError::NoSuchEvent)?;
     let event = explorer::event(&app, &caller.ledger_id, position).await?;
     let event = super::event(&event.ok_or(ProveError::NoSuchEvent)?);
-    Ok(Json(event.map_err(|error| Problem::internal(&error))?))
+    Ok(Json(event?))
 }

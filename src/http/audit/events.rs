@@ -54,7 +54,7 @@ pub async fn handle(
     let shown = explorer::events(&app, &caller.ledger_id, &question).await?;
     let events: Result<_, _> = shown.events.iter().map(super::event).collect();
     Ok(Json(wire::LedgerEventPage {
-        events: events.map_err(|error| Problem::internal(&error))?,
+        events: events?,
         size: shown.size,
         next_before: shown.next_before,
     }))

@@ -45,8 +45,7 @@ pub async fn handle(
         .rows
         .iter()
         .map(|event| super::entry(id, event))
-        .collect::<Result<_, _>>()
-        .map_err(|error| Problem::internal(&error))?;
+        .collect::<Result<_, _>>()?;
     let page = Page {
         rows,
         total: page.total,

@@ -151,6 +151,7 @@ const PROBLEMS = [
   ["idempotency-key-reused", 409, "The Idempotency-Key was used for a different request before."],
   ["key-no-longer-shown", 409, "The license key, API key or webhook secret was made before under this Idempotency-Key, and cannot be made or found again since."],
   ["already-exists", 409, "The id is taken."],
+  ["event-archived", 410, "An event that is asked for, or that the answer would be made of, was moved into an archive. Whoever runs the server has it and can put it back."],
   ["payload-too-large", 413, "The body is larger than 65,536 bytes."],
   ["unsupported-media-type", 415, "The body must be JSON, with `Content-Type: application/json`."],
   ["rate-limited", 429, "Too many requests: `Retry-After` says in how many seconds to try again."],

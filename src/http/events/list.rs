@@ -105,7 +105,7 @@ async fn page(
     let events: Result<_, _> = events.iter().map(feed_event_of).collect();
     let next_after = reader.next().saturating_sub(1);
     let page = wire::EventPage {
-        events: events.map_err(|error| Problem::internal(&error))?,
+        events: events?,
         next_after,
         has_more,
     };

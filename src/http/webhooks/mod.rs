@@ -177,7 +177,7 @@ impl From<ReadError> for Problem {
     fn from(error: ReadError) -> Self {
         match error {
             ReadError::Database(error) => error.into(),
-            ReadError::Event(error) => Self::internal(&error),
+            ReadError::Event(error) => error.into(),
         }
     }
 }

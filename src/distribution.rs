@@ -31,6 +31,7 @@ pub const PLAN: &[(&str, Placement)] = &[
     ("sealed_values", WithLedger),
     ("checkpoints", WithLedger),
     ("tiles", WithLedger),
+    ("archives", WithLedger),
     ("projection_checkpoints", WithLedger),
     ("products", WithLedger),
     ("customers", WithLedger),

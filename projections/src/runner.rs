@@ -16,11 +16,13 @@ use crate::recent::{Recent, Remembered};
 use crate::{ApplyError, Behind, Projection, StoredEvent, within};
 
 /// Events per transaction.
-const BATCH: u32 = 2_500;
+const BATCH: u32 = 5_000;
 /// How long a worker sleeps when nobody wakes it: finds what other nodes appended unheard.
 const IDLE: Duration = Duration::from_millis(500);
-/// How long a worker lets events gather when nobody waits for it: larger batches cost less each.
-const GATHER: Duration = Duration::from_millis(300);
+/// How long a read model lets events gather when nobody waits for it: rows that many events change are written once.
+const GATHER: Duration = Duration::from_secs(1);
+/// How long a process does, which others wait for without asking.
+const GATHER_TO_ACT: Duration = Duration::from_millis(300);
 /// How long it waits after the database failed.
 const RETRY: Duration = Duration::from_millis(250);
 /// How long a batch may take. A worker whose connection is cut off would wait for ever; others have its
@@ -137,6 +139,11 @@ async fn run(
     shared: Arc<Shared>,
     mut stopped: watch::Receiver<bool>,
 ) {
+    let gather = if projection.tables().is_empty() {
+        GATHER_TO_ACT
+    } else {
+        GATHER
+    };
     while !*stopped.borrow() {
         // Registered before looking, so that a call between looking and sleeping is not lost.
         let woken = shared.wake.notified();
@@ -158,7 +165,7 @@ async fn run(
         };
         let quiet = async {
             tokio::select! {
-                () = woken => tokio::time::sleep(GATHER).await,
+                () = woken => tokio::time::sleep(gather).await,
                 () = tokio::time::sleep(pause) => {}
             }
         };

@@ -83,6 +83,7 @@ impl<'a> CanonicalReader<'a> {
     }
 
     /// A string, or `null`.
+    #[expect(clippy::option_option, reason = "whether it is read, and whether it is there")]
     pub(crate) fn optional_string(&mut self) -> Option<Option<Cow<'a, str>>> {
         if self.skip("null") {
             return Some(None);

@@ -1,5 +1,7 @@
 //! The reverse of [`Leaf::encode`]: reads what it writes, and nothing else.
 
+use std::borrow::Cow;
+
 use super::{Actor, Leaf, LeafVersion, MAX_LEAF, Meta, SealedField, StreamRef};
 use crate::json::CanonicalReader;
 use crate::{EventId, Timestamp};
@@ -96,9 +98,10 @@ fn member(reader: &mut CanonicalReader<'_>, key: &str) -> Option<String> {
     Some(reader.string()?.into_owned())
 }
 
+#[expect(clippy::option_option, reason = "whether it is read, and whether it is there")]
 fn optional(reader: &mut CanonicalReader<'_>, key: &str) -> Option<Option<String>> {
     reader.literal(key)?;
-    Some(reader.optional_string()?.map(|text| text.into_owned()))
+    Some(reader.optional_string()?.map(Cow::into_owned))
 }
 
 fn number(reader: &mut CanonicalReader<'_>, key: &str) -> Option<u64> {

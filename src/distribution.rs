@@ -36,6 +36,7 @@ pub const PLAN: &[(&str, Placement)] = &[
     ("products", WithLedger),
     ("customers", WithLedger),
     ("licenses", WithLedger),
+    ("license_counts", WithLedger),
     ("license_owners", WithLedger),
     ("machines", WithLedger),
     ("usage_totals", WithLedger),

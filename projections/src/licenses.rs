@@ -59,7 +59,7 @@ pub use list::{Cursor, Filter, Sort, list, part};
 impl RowModel for Licenses {
     const NAME: &'static str = NAME;
     const STREAM_TYPES: &'static [&'static str] = &["license"];
-    const TABLES: &'static [&'static str] = &["licenses"];
+    const TABLES: &'static [&'static str] = &["licenses", "license_counts"];
     type Event = LicenseEvent;
     type Row = Row;
 
@@ -110,8 +110,8 @@ impl RowModel for Licenses {
                 columns.push(*id, state, row);
             }
         }
-        sqlx::query!(
-            "INSERT INTO licenses (ledger_id, license_id, product_id, product_code, customer_id, standing, tier,
+        let written = sqlx::query_scalar!(
+            r#"INSERT INTO licenses (ledger_id, license_id, product_id, product_code, customer_id, standing, tier,
                                    machines_limit, expires_at, features, entitlements, metadata, machines_used,
                                    created_at, created_position)
              SELECT $1, x.license_id, x.product_id, x.product_code, x.customer_id, x.standing, x.tier,
@@ -127,7 +127,8 @@ impl RowModel for Licenses {
              SET standing = excluded.standing, tier = excluded.tier, machines_limit = excluded.machines_limit,
                  expires_at = excluded.expires_at, features = excluded.features,
                  entitlements = excluded.entitlements, metadata = excluded.metadata,
-                 machines_used = excluded.machines_used",
+                 machines_used = excluded.machines_used
+             RETURNING xmax = 0 AS "is_new!""#,
             ledger_id,
             &columns.license_id,
             &columns.product_id,
@@ -144,21 +145,38 @@ impl RowModel for Licenses {
             &columns.created_at,
             &columns.created_position,
         )
-        .execute(conn)
+        .fetch_all(&mut *conn)
         .await?;
-        Ok(())
+        let new = written.into_iter().map(i64::from).sum();
+        count(conn, ledger_id, new).await
     }
 
     async fn remove(conn: &mut PgConnection, ledger_id: &str, ids: &[Uuid]) -> sqlx::Result<()> {
-        sqlx::query!(
+        let removed = sqlx::query!(
             "DELETE FROM licenses WHERE ledger_id = $1 AND license_id = ANY($2)",
             ledger_id,
             ids
         )
-        .execute(conn)
+        .execute(&mut *conn)
         .await?;
-        Ok(())
+        count(conn, ledger_id, -signed(removed.rows_affected())).await
     }
+}
+
+/// Notes so many licenses more, or fewer.
+async fn count(conn: &mut PgConnection, ledger_id: &str, more: i64) -> sqlx::Result<()> {
+    if more == 0 {
+        return Ok(());
+    }
+    sqlx::query!(
+        "INSERT INTO license_counts AS c (ledger_id, count) VALUES ($1, $2)
+         ON CONFLICT (ledger_id) DO UPDATE SET count = c.count + excluded.count",
+        ledger_id,
+        more,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 /// Rows turned into the arrays that one statement takes.

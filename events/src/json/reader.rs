@@ -93,7 +93,7 @@ impl<'a> CanonicalReader<'a> {
 
     /// A whole number, as Rust prints it.
     pub(crate) fn unsigned(&mut self) -> Option<u64> {
-        let digits = self.span(|byte| byte.is_ascii_digit());
+        let digits = self.span(u8::is_ascii_digit);
         let has_leading_zero = digits.len() > 1 && digits.starts_with('0');
         (!has_leading_zero).then(|| digits.parse().ok()).flatten()
     }

@@ -40,6 +40,7 @@ async fn what_a_crash_takes_from_a_read_model_is_not_taken_for_there() {
     app.database
         .execute(
             "DELETE FROM licenses;
+             DELETE FROM license_counts;
              UPDATE projection_checkpoints SET position = 0 WHERE projection = 'licenses'",
         )
         .await;

@@ -8,6 +8,7 @@ mod costs;
 #[path = "scale_model/model.rs"]
 mod model;
 #[path = "scale_model/queue.rs"]
+#[allow(dead_code, reason = "its tests read more of what it shows")]
 mod queue;
 
 use std::path::{Path, PathBuf};
@@ -26,7 +27,7 @@ const TRIED: usize = 200_000;
 /// What more nodes would carry, and what stands in the way.
 #[derive(Parser)]
 struct Options {
-    /// File with other figures, as in benches/scale_model/costs.json; those that it lacks keep their values
+    /// File with other figures, as in `benches/scale_model/costs.json`; those that it lacks keep their values
     #[arg(long, value_name = "FILE")]
     costs: Option<PathBuf>,
     /// What the load benchmark measured: target/bench/load.json

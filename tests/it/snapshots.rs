@@ -134,7 +134,7 @@ async fn streams_are_the_same_with_snapshots_without_and_with_any_that_is_wrong(
         ("of an older program", r#"payload = '{"version":0,"state":{}}'"#),
         (
             "of a newer program",
-            r#"payload = json_build_object('version', 2, 'state', payload -> 'state')"#,
+            r"payload = json_build_object('version', 2, 'state', payload -> 'state')",
         ),
         (
             "as they were before they had versions",

@@ -174,8 +174,17 @@ async fn count(conn: &mut PgConnection, ledger_id: &str, more: i64) -> sqlx::Res
         ledger_id,
         more,
     )
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
+    if more < 0 {
+        // None is no row, as before the first license.
+        sqlx::query!(
+            "DELETE FROM license_counts WHERE ledger_id = $1 AND count = 0",
+            ledger_id
+        )
+        .execute(conn)
+        .await?;
+    }
     Ok(())
 }
 

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use futures::stream::{self, StreamExt, TryStreamExt};
+use indicatif::MultiProgress;
 use sha2::{Digest, Sha256};
 use sqlx::PgPool;
 use vinzy_events::Timestamp;
@@ -62,6 +64,10 @@ pub(super) struct Replay {
     /// Begin anew, whatever an earlier replay has done
     #[arg(long)]
     restart: bool,
+
+    /// Read models at a time
+    #[arg(long, value_name = "NUMBER", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=16))]
+    jobs: u8,
 
     /// Directory with the archive of a ledger, for events that are not in the database any more; may be given for each
     #[arg(long = "archive", value_name = "DIR")]
@@ -121,36 +127,55 @@ impl Replay {
                 archive::check_given(&pool, self.ledger.as_deref(), &archives).await?;
             }
             let build = own_build()?;
-            let mut is_same = true;
-            for projection in wanted {
-                is_same &= self.replay(&pool, projection, &archives, &build).await?;
-            }
+            let bars = MultiProgress::new();
+            let replays = wanted.into_iter().map(|projection| {
+                let replay = One {
+                    of: &self,
+                    bars: &bars,
+                    name: projection.name(),
+                };
+                replay.run(&pool, projection, &archives, &build)
+            });
+            let is_same = stream::iter(replays)
+                .buffer_unordered(self.jobs.into())
+                .try_fold(true, |all, one| std::future::ready(Ok(all && one)))
+                .await?;
             Ok(if is_same { Answer::Yes } else { Answer::No })
         })
     }
+}
 
+/// One of the replays that are under way.
+struct One<'a> {
+    of: &'a Replay,
+    bars: &'a MultiProgress,
+    name: &'static str,
+}
+
+impl One<'_> {
     /// Gives whether nothing differed.
-    async fn replay(
-        &self,
+    async fn run(
+        self,
         pool: &PgPool,
         projection: Arc<dyn Projection>,
         archives: &Arc<Archives>,
         build: &str,
     ) -> Result<bool, Box<dyn Error>> {
-        let name = projection.name();
         let scope = Scope {
-            ledger_id: self.ledger.clone(),
-            until: self.to.map_or(Until::Head, |To(until)| until),
+            ledger_id: self.of.ledger.clone(),
+            until: self.of.to.map_or(Until::Head, |To(until)| until),
             build: build.to_owned(),
-            restart: self.restart,
+            restart: self.of.restart,
         };
         let started = Instant::now();
         let mut rebuilding = Rebuilding::begin(pool, projection, Arc::clone(archives), scope).await?;
         let before = rebuilding.resumed_at();
         if before > 0 {
-            println!("{name}: goes on after {before} events that an earlier replay has done");
+            self.say(&format!(
+                "goes on after {before} events that an earlier replay has done"
+            ));
         }
-        let bar = progress_bar(name, "events");
+        let bar = self.bars.add(progress_bar(self.name, "events"));
         bar.set_position(before);
         bar.reset_eta();
         let mut done = before;
@@ -162,50 +187,56 @@ impl Replay {
         bar.finish_and_clear();
         let took = started.elapsed();
         let (events, ledgers) = (u128::from(done - before), rebuilding.ledgers());
-        println!(
-            "{name}: {events} events of {ledgers} {} replayed in {:.1} s, {} a second",
+        self.say(&format!(
+            "{events} events of {ledgers} {} replayed in {:.1} s, {} a second",
             if ledgers == 1 { "ledger" } else { "ledgers" },
             took.as_secs_f64(),
             events * 1_000 / took.as_millis().max(1),
-        );
+        ));
         let mut is_same = true;
-        if self.verify {
+        if self.of.verify {
             let differences = rebuilding.compare().await?;
             is_same = differences.is_empty();
-            tell(name, &differences);
+            self.tell(&differences);
         }
-        if self.to.is_some() {
-            println!("{name}: the tables stand in the schema {}", rebuilding.schema());
+        if self.of.to.is_some() {
+            self.say(&format!("the tables stand in the schema {}", rebuilding.schema()));
             rebuilding.keep().await?;
-        } else if self.dry_run {
+        } else if self.of.dry_run {
             rebuilding.discard().await?;
         } else {
             let held = rebuilding.swap(PATIENCE).await?;
-            println!("{name}: serves; the swap took {} ms", held.as_millis());
+            self.say(&format!("serves; the swap took {} ms", held.as_millis()));
         }
         Ok(is_same)
     }
-}
 
-fn tell(name: &str, differences: &[Difference]) {
-    if differences.is_empty() {
-        println!("{name}: no row differs");
-        return;
+    fn tell(&self, differences: &[Difference]) {
+        if differences.is_empty() {
+            self.say("no row differs");
+            return;
+        }
+        let mut text = format!("{} rows differ", differences.len());
+        for difference in differences.iter().take(SHOWN) {
+            let side = if difference.serving {
+                "- serves"
+            } else {
+                "+ replayed"
+            };
+            text += &format!(
+                "\n  {side}  {} of {}: {}",
+                difference.table, difference.ledger_id, difference.row
+            );
+        }
+        if differences.len() > SHOWN {
+            text += &format!("\n  and {} more", differences.len() - SHOWN);
+        }
+        self.say(&text);
     }
-    println!("{name}: {} rows differ", differences.len());
-    for difference in differences.iter().take(SHOWN) {
-        let side = if difference.serving {
-            "- serves"
-        } else {
-            "+ replayed"
-        };
-        println!(
-            "  {side}  {} of {}: {}",
-            difference.table, difference.ledger_id, difference.row
-        );
-    }
-    if differences.len() > SHOWN {
-        println!("  and {} more", differences.len() - SHOWN);
+
+    /// Says something of this read model, above the bars.
+    fn say(&self, text: &str) {
+        self.bars.suspend(|| println!("{}: {text}", self.name));
     }
 }
 

@@ -147,3 +147,23 @@ fn time(text: &str) -> Option<Timestamp> {
     let time = date.and_hms_micro_opt(number(11, 13)?, number(14, 16)?, number(17, 19)?, number(20, 26)?)?;
     Timestamp::from_micros(time.and_utc().timestamp_micros())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Else every event would be read the slow way, and nobody would notice.
+    #[test]
+    fn what_is_written_is_read_at_once() {
+        let vectors: serde_json::Value =
+            serde_json::from_str(include_str!("../../../tests/vectors/ledger.json")).unwrap();
+        for event in vectors["events"].as_array().unwrap() {
+            let leaf = event["leaf_utf8"].as_str().unwrap();
+            assert_eq!(
+                read(leaf.as_bytes()),
+                Some(Leaf::parse(leaf.as_bytes()).unwrap()),
+                "{leaf}"
+            );
+        }
+    }
+}

@@ -5,15 +5,20 @@ const started = start({ module_or_path: new URL("./{program}", import.meta.url) 
 
 const fetcher = new Worker(new URL("./{fetcher}", import.meta.url));
 const asked = [];
+let isGone = false;
 fetcher.onmessage = ({ data }) => {
   asked[data.number](data);
   delete asked[data.number];
 };
-fetcher.onerror = () => asked.forEach((answer) => answer({ status: 0 }));
+fetcher.onerror = () => {
+  isGone = true;
+  asked.forEach((answer) => answer({ status: 0 }));
+};
 
 const get = (url) =>
   new Promise((answer) => {
-    fetcher.postMessage({ number: asked.push(answer) - 1, url });
+    if (isGone) answer({ status: 0 });
+    else fetcher.postMessage({ number: asked.push(answer) - 1, url });
   });
 
 onmessage = async ({ data }) => {

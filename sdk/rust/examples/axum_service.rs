@@ -30,7 +30,12 @@ pub enum Refusal {
     /// There is no license key.
     NoKey,
     /// The license is not good.
-    NotLicensed(Validation),
+    NotLicensed {
+        /// Why, for programs.
+        code: String,
+        /// The same in words.
+        message: String,
+    },
     /// The license does not include something.
     FeatureMissing(&'static str),
     /// So much was not sold.
@@ -66,7 +71,10 @@ where
         if license.valid {
             Ok(Self { license, client })
         } else {
-            Err(Refusal::NotLicensed(license))
+            Err(Refusal::NotLicensed {
+                code: license.code,
+                message: license.message,
+            })
         }
     }
 }
@@ -79,7 +87,7 @@ impl IntoResponse for Refusal {
                 "NO_KEY".to_owned(),
                 "Show your license key as X-License-Key".to_owned(),
             ),
-            Self::NotLicensed(license) => (StatusCode::UNAUTHORIZED, license.code, license.message),
+            Self::NotLicensed { code, message } => (StatusCode::UNAUTHORIZED, code, message),
             Self::FeatureMissing(feature) => (
                 StatusCode::FORBIDDEN,
                 "FEATURE_MISSING".to_owned(),

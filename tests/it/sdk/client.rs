@@ -3,6 +3,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::{Value, json};
+use vinzy_client::call::Part;
 use vinzy_client::calls::{customers, licenses, products, service, usage, webhooks};
 use vinzy_client::client::{AdminClient, BuildError};
 use vinzy_client::customers::CreateCustomer;
@@ -52,7 +53,7 @@ async fn an_application_asks_everything_with_its_license_key() {
     assert_eq!((alive.success, alive.code.as_str()), (true, "OK"));
     let machines = stage
         .admin()
-        .send(&licenses::machines(&stage.id, &Default::default()))
+        .send(&licenses::machines(&stage.id, &Part::default()))
         .await
         .unwrap();
     let machine = &machines.rows[0];
@@ -232,7 +233,7 @@ async fn an_admin_sends_every_operation() {
     let all = admin
         .all(|part| {
             assert_eq!(part.page_size, Some(100));
-            let small = vinzy_client::call::Part {
+            let small = Part {
                 page_size: Some(2),
                 ..part.clone()
             };
@@ -256,7 +257,7 @@ async fn an_admin_sends_every_operation() {
     assert_eq!(totals[0].record_count, 1);
     assert!(
         admin
-            .send(&licenses::csv(&Default::default()))
+            .send(&licenses::csv(&licenses::Filter::default()))
             .await
             .unwrap()
             .contains(&stage.id)

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use vinzy_client::call::Part;
 use vinzy_client::calls::{licenses, usage};
 use vinzy_client::licenses::{CreateLicense, IssuedLicense, Reason};
 
@@ -204,7 +205,7 @@ async fn the_web_service_lets_licenses_in_and_meters_calls() {
     assert_eq!(statuses, [200, 200, 429]);
     assert_eq!(answers[0].1, json!({"remaining": 1}));
     assert_eq!(answers[2].1["code"], "LIMIT_EXCEEDED");
-    let totals = usage::totals(&good.license.id, None, &Default::default());
+    let totals = usage::totals(&good.license.id, None, &Part::default());
     let totals = server.node.client.admin().send(&totals).await.unwrap();
     assert_eq!(totals.rows[0].total_value.as_str(), "2");
     drop(service);

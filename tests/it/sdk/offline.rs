@@ -474,3 +474,33 @@ async fn without_public_keys_the_servers_word_holds() {
     assert_eq!(client.validate_offline(None).await.code, "LEASE_MISSING");
     stage.app.finish().await;
 }
+
+#[tokio::test]
+async fn a_store_is_shared_with_the_python_client() {
+    let vector = include_str!("../../../sdk/python/tests/vectors/lease_store.json");
+    let vector: Value = serde_json::from_str(vector).unwrap();
+    let (_directory, path) = cache();
+    fs::create_dir(path.parent().unwrap()).unwrap();
+    fs::write(&path, vector["document"].to_string()).unwrap();
+    let later = vector["document"]["seen"].as_f64().unwrap() + 120.0;
+    for writer in ["rust", "python"] {
+        let settings =
+            LicenseClient::builder(NOWHERE).license_key(vector[writer]["license_key"].as_str().unwrap());
+        let settings = settings
+            .clock(move || Duration::from_secs_f64(later))
+            .lease_store(&path);
+        let fingerprint = vector[writer]["fingerprint"].as_str();
+        let license = settings.build().unwrap().validate_offline(fingerprint).await;
+        assert_eq!(
+            (license.code.as_str(), license.allows("export")),
+            ("OK", true),
+            "{writer}"
+        );
+        assert!(license.lease.is_some());
+    }
+    // What it writes itself is the same but for the time.
+    let (mut written, mut read) = (document(&path), vector["document"].clone());
+    assert!((written["seen"].take().as_f64().unwrap() - later).abs() < 0.001);
+    read["seen"].take();
+    assert_eq!(written, read);
+}

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `client` | `client::LicenseClient`: validates, takes seats, meters, and goes on offline |
 //! | `admin` | `client::AdminClient`: sends every operation, with an API key |
-//! | `offline` | `lease` and `store`: verifies leases and keeps them, without anything that sends; part of `client` |
+//! | `offline` | `lease` verifies leases, without anything that sends; part of `client`, as is `store`, where leases are kept |
 //! | `webhooks` | `webhooks::WebhookVerifier`: tells genuine webhooks from others |
 //! | `openapi` | every type describes itself in the `OpenAPI` document |
 //!
@@ -35,7 +35,7 @@ pub mod overview;
 pub mod products;
 pub mod service;
 pub mod settings;
-#[cfg(feature = "offline")]
+#[cfg(feature = "client")]
 pub mod store;
 pub mod tenants;
 pub mod usage;

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::leases::digest;
 use super::validation::Validation;
-use crate::store::digest;
 
 const MOST_ANSWERS: usize = 1024;
 

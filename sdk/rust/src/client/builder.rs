@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use super::answers::Answers;
 use super::error::BuildError;
+use super::leases::Leases;
 use super::license::{LicenseClient, Shared};
 use super::machine::Clock;
 use super::transport::{Reach, reach_setters};
 use crate::lease::KeySet;
-use crate::store::{LeaseStore, Leases};
+use crate::store::LeaseStore;
 
 /// Makes a [`LicenseClient`].
 ///

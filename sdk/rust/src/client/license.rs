@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::answers::Answers;
 use super::builder::LicenseClientBuilder;
 use super::error::Error;
+use super::leases::{Leases, Stored};
 use super::machine::{self, Clock};
 use super::transport::{Extras, Transport};
 use super::validation::Validation;
@@ -20,7 +21,6 @@ use crate::machines::{
     HeartbeatResponse,
 };
 use crate::service::{Health, Readiness};
-use crate::store::{Leases, Stored};
 use crate::usage::{
     RecordUsageBatchRequest, RecordUsageBatchResponse, RecordUsageRequest, RecordUsageResponse,
 };

@@ -5,6 +5,7 @@ mod admin;
 mod answers;
 mod builder;
 mod error;
+mod leases;
 mod license;
 mod machine;
 mod transport;

@@ -66,7 +66,7 @@ pub struct SecretError;
 /// // One for each secret while it is rotated.
 /// let verifier = WebhookVerifier::try_new(&["whsec_c2l4dGVlbiBjaGFyYWN0ZXJz"])?;
 ///
-/// // With axum: `|name| headers.get(name)?.to_str().ok()`.
+/// // Out of an `http::HeaderMap`: `|name| headers.get(name)?.to_str().ok()`.
 /// # let header = |_: &str| None;
 /// match verifier.verify(b"the raw body, as it came", header) {
 ///     // Remember its `webhook-id`: the same can come twice.

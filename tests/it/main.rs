@@ -37,6 +37,7 @@ mod races;
 mod records;
 mod replay;
 mod scale_model;
+mod sdk;
 mod sessions;
 mod settings;
 mod snapshots;

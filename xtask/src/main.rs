@@ -55,7 +55,7 @@ enum Task {
         /// Parts of names
         words: Vec<String>,
     },
-    /// Check that the domain crate builds for the browser
+    /// Check that the domain crate and the Rust client build for the browser
     Wasm,
     /// Attack the parsers at length: what `test` does for seconds
     Fuzz {

@@ -12,6 +12,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use vinzy_client::calls;
+use vinzy_client::tenants::CreateTenant;
 use vinzy_engine::app::{App, DEFAULT_LEDGER};
 use vinzy_engine::clock::{Clock, Entropy};
 use vinzy_engine::config::{
@@ -163,8 +165,12 @@ impl TestApp {
 
     /// A new tenant, and the client of its admin.
     pub(crate) async fn tenant(&self, slug: &str) -> (Value, Client) {
-        let body = json!({"name": slug.to_uppercase(), "slug": slug});
-        let tenant = self.operator().post("/tenants", &body).await.expect(201);
+        let tenant = CreateTenant {
+            name: slug.to_uppercase(),
+            slug: slug.to_owned(),
+            ..CreateTenant::default()
+        };
+        let tenant = self.operator().call(&calls::tenants::create(&tenant)).await;
         let client = self.client.with_key(&tenant["api_key"]);
         (tenant, client)
     }

@@ -413,6 +413,8 @@ async fn an_old_database_on_postgresql_is_read_with_its_own_types() {
             activated_at timestamptz, last_seen timestamptz);
         CREATE TABLE usage_records (id bigint PRIMARY KEY, license_id uuid, metric text, amount numeric(30, 10),
             recorded_at timestamptz);
+        CREATE TABLE webhook_endpoints (id uuid PRIMARY KEY, url text, secret text, events text[], is_active boolean,
+            created_at timestamptz);
         SET TIME ZONE 'Asia/Kolkata';
         INSERT INTO products VALUES ('9ee007a2-4ce0-4f1d-abe3-322e42812bba', NULL, 'PRD', 'P', '{{"export": true}}', NULL,
             '2025-01-01 05:30:00', false), ('9ee007a2-4ce0-4f1d-abe3-322e42812bbb', NULL, 'PRD', 'Former', '{{}}', NULL,
@@ -427,6 +429,11 @@ async fn an_old_database_on_postgresql_is_read_with_its_own_types() {
             ('e8011aef-6ff6-4332-ba4c-e2ff2a314e19', '05789a4f-7a47-416f-9801-04470a60fe78', 'desk', true, '2025-01-02', NULL),
             ('e8011aef-6ff6-4332-ba4c-e2ff2a314e20', '05789a4f-7a47-416f-9801-04470a60fe78', 'gone', false, '2025-01-02',
              '2025-01-03 05:30:00');
+        INSERT INTO webhook_endpoints VALUES
+            ('3f72f9dc-d56d-4304-8792-6d91b25d6852', 'https://hooks.example.com/a', '0123456789abcdef',
+             ARRAY['license.created', 'usage.recorded'], true, '2025-01-01'),
+            ('3f72f9dc-d56d-4304-8792-6d91b25d6853', 'https://hooks.example.com/b', '0123456789abcdef', '{{}}', false,
+             '2025-01-02');
         INSERT INTO usage_records VALUES (1, '05789a4f-7a47-416f-9801-04470a60fe78', 'gb', 0.1, '2025-01-03'),
             (2, '05789a4f-7a47-416f-9801-04470a60fe78', 'gb', 0.2000000001, '2025-01-04');"#,
         digest(&first),
@@ -481,6 +488,26 @@ async fn an_old_database_on_postgresql_is_read_with_its_own_types() {
     assert_eq!(
         seats[0]["detail"]["removed_at"], "2025-01-03T00:00:00.000000Z",
         "{seats}"
+    );
+
+    let hooks = node.client.get("/webhooks").await.expect(200);
+    let of = |id: &str| {
+        let hook = hooks
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|hook| hook["id"] == id)
+            .unwrap();
+        (hook["event_types"].clone(), hook["status"].clone())
+    };
+    let subscribed = json!(["license.created", "usage.recorded"]);
+    assert_eq!(
+        of("3f72f9dc-d56d-4304-8792-6d91b25d6852"),
+        (subscribed, json!("active"))
+    );
+    assert_eq!(
+        of("3f72f9dc-d56d-4304-8792-6d91b25d6853"),
+        (json!([]), json!("paused"))
     );
 
     let own = refusal(import(&database, &database.url(), &[])).await;

@@ -40,7 +40,7 @@ const LOCK: i64 = 0x0076_696e_7a79_696d;
                   done, or not to the end."
 )]
 pub(super) struct Import {
-    /// The old database: sqlite:PATH or <postgres://user:password@host/name>, or the VINZY_DB_URL of then
+    /// The old database: sqlite:PATH or <postgres://user:password@host/name>, or the `VINZY_DB_URL` of then
     #[arg(long, env = "VINZY_IMPORT_FROM", value_name = "URL", hide_env_values = true)]
     from: Secret,
 

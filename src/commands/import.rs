@@ -205,7 +205,7 @@ impl Operation for Take {
                 }
             }
             Import::Anomaly(anomaly) => {
-                needs.stream::<Anomaly>(stream_id(anomaly.license_id, anomaly.anomaly_id))
+                needs.stream::<Anomaly>(stream_id(anomaly.license_id, anomaly.anomaly_id));
             }
             Import::Endpoint(id, ..) => needs.stream::<Endpoint>(id),
         }

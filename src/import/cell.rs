@@ -350,7 +350,8 @@ mod tests {
         #[test]
         fn every_double_is_read_back_as_itself(double in proptest::num::f64::NORMAL | proptest::num::f64::ZERO) {
             let decimal = Cell::Real(double).decimal().unwrap().unwrap();
-            prop_assert_eq!(decimal.to_f64(), double);
+            // There is one zero.
+            prop_assert_eq!(decimal.to_f64().to_bits(), (double + 0.0).to_bits());
         }
 
         #[test]

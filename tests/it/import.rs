@@ -394,6 +394,7 @@ async fn what_has_come_since_is_taken_the_next_time_also_beside_a_running_server
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "one database with rows of all kinds")]
 async fn an_old_database_on_postgresql_is_read_with_its_own_types() {
     let old = TestDatabase::empty().await;
     let keys = Old::empty();

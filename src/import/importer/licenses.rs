@@ -18,6 +18,9 @@ use crate::import::record::{NotTaken, Record, Taking, derived_id};
 use crate::import::{rows, tables};
 use crate::personal_data::store::PersonalData;
 
+/// A customer whom a license names and nobody knows: their ledger and id, and when the license came to be.
+type Lacking = (Arc<str>, Uuid, Timestamp);
+
 impl Importer<'_> {
     pub(super) async fn licenses(&mut self, records: Vec<Record<'_>>) -> Result<(), ImportError> {
         let table = tables::LICENSES.name;
@@ -72,12 +75,7 @@ impl Importer<'_> {
         &mut self,
         row: rows::LicenseRow,
         record: &mut Record<'_>,
-    ) -> Taking<(
-        Uuid,
-        Arc<str>,
-        LicenseImported,
-        Option<(Arc<str>, Uuid, Timestamp)>,
-    )> {
+    ) -> Taking<(Uuid, Arc<str>, LicenseImported, Option<Lacking>)> {
         let tenant = self.ledger_of_tenant(record)?;
         let product_id = self.product_of(&row, tenant.as_ref())?;
         let product = &self.products[&product_id];
@@ -148,7 +146,7 @@ impl Importer<'_> {
         })
     }
 
-    async fn make_customers(&mut self, missing: Vec<(Arc<str>, Uuid, Timestamp)>) -> Result<(), ImportError> {
+    async fn make_customers(&mut self, missing: Vec<Lacking>) -> Result<(), ImportError> {
         let mut planned = vec![];
         for (ledger_id, id, created_at) in missing {
             if self

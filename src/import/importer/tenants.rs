@@ -43,7 +43,7 @@ impl Importer<'_> {
             let holder = self
                 .holder(&system, Unique::Slug, row.imported.slug.as_str())
                 .await?;
-            let other = holder.filter(|holder| *holder != row.id.to_string()).is_some()
+            let other = holder.is_some_and(|holder| holder != row.id.to_string())
                 || self
                     .slugs
                     .get(&row.imported.slug)

@@ -14,18 +14,17 @@ const STANDARD: &str = "standard";
 pub(in crate::import) fn product(record: &mut Record<'_>) -> Taking<(Uuid, ProductImported)> {
     let id = record.id("id", "products")?;
     let given = record.text("code")?.unwrap_or_default();
-    let code = match ProductCode::parse(&given) {
-        Ok(code) => code,
+    let code = if let Ok(code) = ProductCode::parse(&given) {
+        code
+    } else {
         // As license keys have it: upper case, three letters.
-        Err(_) => {
-            let text: String = given.trim().to_uppercase().chars().take(3).collect();
-            let code = ProductCode::parse(&text);
-            let code = code.or_else(|error| refuse(format!("its code {given:?} {error}")))?;
-            record.mended(format!(
-                "its code {given:?} is {code} here, as in its license keys"
-            ));
-            code
-        }
+        let text: String = given.trim().to_uppercase().chars().take(3).collect();
+        let code = ProductCode::parse(&text);
+        let code = code.or_else(|error| refuse(format!("its code {given:?} {error}")))?;
+        record.mended(format!(
+            "its code {given:?} is {code} here, as in its license keys"
+        ));
+        code
     };
     let created_at = record.created_at("created_at");
     let name = Some(record.words("name")).filter(|name| !name.is_empty());
@@ -62,13 +61,10 @@ pub(in crate::import) fn customer(record: &mut Record<'_>) -> Taking<CustomerRow
         company: record.words("company"),
         metadata: record.object("metadata"),
     };
-    let email = match EmailAddress::parse(given.trim()) {
-        Ok(email) => email,
-        Err(_) => {
-            record.mended("its e-mail address is none: it stands in its metadata, as \"imported_email\"");
-            stand_in(id, given, &mut data)
-        }
-    };
+    let email = EmailAddress::parse(given.trim()).unwrap_or_else(|_| {
+        record.mended("its e-mail address is none: it stands in its metadata, as \"imported_email\"");
+        stand_in(id, given, &mut data)
+    });
     email.as_str().clone_into(&mut data.email);
     let imported = CustomerImported {
         created_at,

@@ -44,6 +44,7 @@ impl Licenses<'_> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "one database with rows of all kinds")]
 async fn odd_licenses_keep_their_keys_valid_wherever_that_can_be() {
     let old = Old::empty();
     let product = old.product("PRD", None);
@@ -210,6 +211,7 @@ async fn odd_licenses_keep_their_keys_valid_wherever_that_can_be() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "one database with rows of all kinds")]
 async fn odd_rows_of_other_tables_are_mended_or_told() {
     let old = Old::empty();
     let tenant = old.tenant("Acme_Inc", TENANT_KEY);

@@ -75,8 +75,7 @@ pub fn tell(entry: &AuditEntry) -> Told {
         "activation.heartbeat" => (heartbeat(detail), "quiet"),
         "usage.recorded" => (used(&who, detail), "quiet"),
         "usage.imported" => (used_before(detail), "quiet"),
-        "anomaly.imported" => (anomaly(detail), "warning"),
-        "anomaly.detected" => (anomaly(detail), "warning"),
+        "anomaly.detected" | "anomaly.imported" => (anomaly(detail), "warning"),
         "anomaly.resolved" => (resolved(&who, detail), "good"),
         other => (format!("{who}: {other}."), ""),
     };

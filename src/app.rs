@@ -194,7 +194,7 @@ pub enum StartError {
 }
 
 /// A tenant's ledger is called `…/t/{slug}`; the server's own lies beside all of them.
-fn opening(prefix: &str, ledger_id: &str) -> Opening {
+pub(crate) fn opening(prefix: &str, ledger_id: &str) -> Opening {
     let origin = match ledger_id {
         SYSTEM_LEDGER => format!("{prefix}/{SYSTEM_LEDGER}"),
         tenant => format!("{prefix}/t/{tenant}"),

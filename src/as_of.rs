@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use vinzy_events::meter::{Meter, MeterEvent, metric_of};
+use vinzy_events::meter::{Counted, Meter, MeterEvent, metric_of};
 use vinzy_events::stream::StreamAggregate;
 use vinzy_events::{LicenseId, Timestamp};
 use vinzy_projections::event_log::{self, LicenseStreams};
@@ -145,12 +145,12 @@ pub async fn usage(
         for event in &events {
             let metric = metric_of(&event.stream_id).ok_or(LedgerError::Unreadable)?;
             let decoded: MeterEvent = event.decode().map_err(LedgerError::from)?;
-            let MeterEvent::Recorded(recorded) = &decoded;
-            let at = recorded.recorded_at;
+            let at = Counted::from(decoded.clone()).recorded_at;
             let used = used
                 .entry(metric.to_owned())
                 .or_insert_with(|| Used::none(metric, at));
-            used.total.last_recorded_at = at;
+            used.total.first_recorded_at = used.total.first_recorded_at.min(at);
+            used.total.last_recorded_at = used.total.last_recorded_at.max(at);
             used.meter.evolve(decoded);
             used.total.total = used.meter.total().clone();
             used.total.record_count = used.meter.record_count();

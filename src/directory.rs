@@ -377,7 +377,12 @@ impl Listener for Directory {
             match event.stream_type.as_str() {
                 "license" => self.licenses.follow(event.stream_id.parse(), |known| {
                     known.follow(event, |event| {
-                        !matches!(event, LicenseEvent::Validated(_) | LicenseEvent::Heartbeat(_))
+                        !matches!(
+                            event,
+                            LicenseEvent::Validated(_)
+                                | LicenseEvent::Heartbeat(_)
+                                | LicenseEvent::HistoryImported(_)
+                        )
                     })
                 }),
                 "product" => self

@@ -16,6 +16,7 @@ pub mod embedded_postgres;
 pub mod event_feed;
 pub mod explorer;
 pub mod http;
+pub mod import;
 pub mod keys;
 pub mod ledger;
 pub mod limits;

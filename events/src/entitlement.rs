@@ -16,7 +16,7 @@ const MAX_FEATURES: usize = 500;
 /// Longest name of a feature or an agent, in characters.
 const MAX_NAME: usize = 100;
 /// The feature that holds the agents.
-pub(crate) const AGENTS: &str = "agents";
+pub const AGENTS: &str = "agents";
 
 /// A feature with its limit. Imported records may hold odd values, which are passed on as they are; the
 /// door lets only booleans and numbers in.
@@ -232,7 +232,8 @@ impl<'a> Fields<'a> {
     }
 }
 
-pub(crate) fn truthy(value: &Value) -> bool {
+/// Whether a value switches something on, as older programs ask: nothing, 0 and what is empty do not.
+pub fn truthy(value: &Value) -> bool {
     match value {
         Value::Null => false,
         Value::Bool(flag) => *flag,

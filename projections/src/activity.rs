@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use sqlx::{PgConnection, PgPool};
 use vinzy_events::license::LicenseEvent;
-use vinzy_events::meter::MeterEvent;
+use vinzy_events::meter::{Counted, MeterEvent};
 use vinzy_events::{Decimal, Timestamp};
 
 use crate::event_log::{signed, unsigned};
@@ -101,11 +101,12 @@ impl Sums {
         let mut sums = Self::default();
         for event in events {
             match event.event_type.as_str() {
+                "license.imported" | "activation.imported" => sums.add_imported(event)?,
                 "license.created" => sums.day_of(event).licenses_created += 1,
                 "activation.created" => sums.day_of(event).activations += 1,
                 "activation.removed" => sums.day_of(event).deactivations += 1,
                 "license.validated" => sums.add_validations(event)?,
-                "usage.recorded" => sums.add_usage(event)?,
+                "usage.recorded" | "usage.imported" => sums.add_usage(event)?,
                 _ => {}
             }
         }
@@ -113,8 +114,26 @@ impl Sums {
     }
 
     fn day_of(&mut self, event: &StoredEvent) -> &mut Counts {
-        let day = Bucket::Day.start(event.recorded_at);
-        self.days.entry(day).or_default()
+        self.day(event.recorded_at)
+    }
+
+    fn day(&mut self, at: Timestamp) -> &mut Counts {
+        self.days.entry(Bucket::Day.start(at)).or_default()
+    }
+
+    /// What was imported counts where it happened, not where it was imported.
+    fn add_imported(&mut self, stored: &StoredEvent) -> Result<(), ApplyError> {
+        match stored.decode().map_err(|source| poison(stored, source))? {
+            LicenseEvent::Imported(license) => self.day(license.created_at).licenses_created += 1,
+            LicenseEvent::ActivationImported(machine) => {
+                self.day(machine.activated_at).activations += 1;
+                if let Some(at) = machine.removed_at {
+                    self.day(at).deactivations += 1;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     fn add_validations(&mut self, stored: &StoredEvent) -> Result<(), ApplyError> {
@@ -127,7 +146,8 @@ impl Sums {
 
     /// By the time that decides on the periods of limits, so that the sums are those of the buckets of usage.
     fn add_usage(&mut self, stored: &StoredEvent) -> Result<(), ApplyError> {
-        let MeterEvent::Recorded(usage) = stored.decode().map_err(|source| poison(stored, source))?;
+        let event: MeterEvent = stored.decode().map_err(|source| poison(stored, source))?;
+        let usage = Counted::from(event);
         let place = (Bucket::Day.start(usage.recorded_at), usage.metric);
         let used = self.usage.entry(place).or_default();
         used.total = &used.total + &usage.value;

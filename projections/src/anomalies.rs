@@ -2,10 +2,8 @@
 
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
-use vinzy_events::anomaly::{
-    Anomaly, AnomalyDetected, AnomalyEvent, AnomalyResolved, AnomalyState, Severity,
-};
-use vinzy_events::{AnomalyId, LicenseId, Timestamp};
+use vinzy_events::anomaly::{Anomaly, AnomalyEvent, AnomalyResolved, AnomalyState, Found, Severity};
+use vinzy_events::{AnomalyId, EventId, LicenseId, Timestamp};
 
 use crate::event_log::{signed, unsigned};
 use crate::rows::{Placed, Recorded, RowModel};
@@ -31,7 +29,7 @@ type Row = Placed<Anomaly>;
 macro_rules! anomaly_state {
     ($row:expr) => {
         AnomalyState {
-            detected: AnomalyDetected {
+            detected: Found {
                 anomaly_id: $row.anomaly_id.into(),
                 license_id: $row.license_id.into(),
                 anomaly_type: $row.anomaly_type,
@@ -41,7 +39,7 @@ macro_rules! anomaly_state {
                 baseline_mean: decimal(&$row.baseline_mean)?,
                 baseline_stddev: decimal(&$row.baseline_stddev)?,
                 z_score: decimal(&$row.z_score)?,
-                usage_event_id: $row.usage_event_id.into(),
+                usage_event_id: $row.usage_event_id.map(EventId::from),
                 detected_at: Timestamp::from_chrono($row.detected_at),
             },
             resolved: $row
@@ -112,7 +110,7 @@ impl RowModel for Anomalies {
                 detected.baseline_mean.to_string(),
                 detected.baseline_stddev.to_string(),
                 detected.z_score.to_string(),
-                detected.usage_event_id.as_uuid(),
+                detected.usage_event_id.map(EventId::as_uuid),
                 detected.detected_at.to_chrono(),
                 resolved.as_ref().map(|resolved| resolved.resolved_by.as_str()),
                 resolved.as_ref().map(|resolved| resolved.resolved_at.to_chrono()),

@@ -13,8 +13,8 @@ use crate::{ApplyError, Projection, StoredEvent};
 /// Name of the projection.
 pub const NAME: &str = "license_owners";
 
-/// The event that a license begins with.
-const CREATED: &str = "license.created";
+/// The events that a license begins with.
+const BEGINNINGS: [&str; 2] = ["license.created", "license.imported"];
 
 pub(crate) struct LicenseOwners;
 
@@ -46,10 +46,16 @@ impl Projection for LicenseOwners {
 
 async fn apply(conn: &mut PgConnection, ledger_id: &str, events: &[StoredEvent]) -> Result<(), ApplyError> {
     let (mut customers, mut licenses, mut positions) = (vec![], vec![], vec![]);
-    for stored in events.iter().filter(|event| event.event_type == CREATED) {
+    let begins = |event: &&StoredEvent| BEGINNINGS.contains(&event.event_type.as_str());
+    for stored in events.iter().filter(begins) {
         let event: LicenseEvent = stored.decode().map_err(|source| poison(stored, source))?;
-        if let LicenseEvent::Created(created) = event {
-            customers.push(created.customer_id.as_uuid());
+        let customer_id = match event {
+            LicenseEvent::Created(created) => Some(created.customer_id),
+            LicenseEvent::Imported(imported) => Some(imported.customer_id),
+            _ => None,
+        };
+        if let Some(customer_id) = customer_id {
+            customers.push(customer_id.as_uuid());
             licenses.push(Uuid::parse_str(&stored.stream_id).map_err(|_| unreadable(stored))?);
             positions.push(signed(stored.position));
         }

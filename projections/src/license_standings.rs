@@ -64,6 +64,13 @@ impl RowModel for LicenseStandings {
                 changed: true,
             });
         }
+        if let LicenseEvent::Imported(imported) = recorded.event {
+            return imported.deleted_at.is_none().then_some(Row {
+                standing: imported.standing,
+                expires_at: imported.expires_at,
+                changed: true,
+            });
+        }
         let mut row = row?;
         match recorded.event {
             LicenseEvent::Suspended(_) => row.stand(Standing::Suspended),
@@ -77,6 +84,9 @@ impl RowModel for LicenseStandings {
             }
             LicenseEvent::Deleted(_) => return None,
             LicenseEvent::Created(_)
+            | LicenseEvent::Imported(_)
+            | LicenseEvent::ActivationImported(_)
+            | LicenseEvent::HistoryImported(_)
             | LicenseEvent::ActivationCreated(_)
             | LicenseEvent::ActivationRemoved(_)
             | LicenseEvent::Heartbeat(_)

@@ -71,6 +71,7 @@ impl RowModel for Licenses {
         });
         row.machines_used += match &recorded.event {
             LicenseEvent::ActivationCreated(_) => 1,
+            LicenseEvent::ActivationImported(machine) if machine.removed_at.is_none() => 1,
             LicenseEvent::ActivationRemoved(_) => -1,
             _ => 0,
         };

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
-use vinzy_events::license::{ActivationCreated, ActivationHeartbeat, LicenseEvent};
+use vinzy_events::license::{ActivationCreated, ActivationHeartbeat, ActivationImported, LicenseEvent};
 use vinzy_events::{LicenseId, MachineId, Timestamp};
 
 use crate::event_log::{signed, unsigned};
@@ -86,9 +86,10 @@ struct Created {
     event: ActivationCreated,
 }
 
-/// The last heartbeat of a batch, with the last version that any of it said.
+/// The last heartbeat of a batch, with the last version that any of it said. Of an imported machine the version can be
+/// known without one.
 struct Beat {
-    at: Timestamp,
+    at: Option<Timestamp>,
     version: Option<String>,
 }
 
@@ -119,6 +120,7 @@ impl Changes {
                 };
                 self.created.insert(created.event.machine_id.as_uuid(), created);
             }
+            LicenseEvent::ActivationImported(machine) => self.take_over(license_id, position, *machine),
             LicenseEvent::Heartbeat(ActivationHeartbeat {
                 machine_id,
                 version,
@@ -127,6 +129,7 @@ impl Changes {
             }) => {
                 let known = self.beats.remove(&machine_id.as_uuid());
                 let version = version.or(known.and_then(|beat| beat.version));
+                let at = Some(at);
                 self.beats.insert(machine_id.as_uuid(), Beat { at, version });
             }
             LicenseEvent::ActivationRemoved(event) => {
@@ -137,6 +140,33 @@ impl Changes {
             }
             _ => {}
         }
+    }
+
+    /// One whose seat is free is history only.
+    fn take_over(&mut self, license_id: Uuid, position: u64, machine: ActivationImported) {
+        if machine.removed_at.is_some() {
+            return;
+        }
+        let id = machine.machine_id.as_uuid();
+        let beat = Beat {
+            at: machine.last_heartbeat_at,
+            version: machine.version,
+        };
+        let event = ActivationCreated {
+            machine_id: machine.machine_id,
+            fingerprint: machine.fingerprint,
+            hostname: machine.hostname,
+            platform: machine.platform,
+            metadata: machine.metadata,
+            activated_at: machine.activated_at,
+        };
+        let created = Created {
+            license_id,
+            position,
+            event,
+        };
+        self.created.insert(id, created);
+        self.beats.insert(id, beat);
     }
 
     async fn write(self, conn: &mut PgConnection, ledger_id: &str) -> sqlx::Result<()> {
@@ -204,15 +234,16 @@ async fn insert(
 
 async fn beat(conn: &mut PgConnection, ledger_id: &str, beats: &BTreeMap<Uuid, Beat>) -> sqlx::Result<()> {
     sqlx::query!(
-        "UPDATE machines m SET last_heartbeat_at = x.at, version = coalesce(x.version, m.version)
+        "UPDATE machines m
+         SET last_heartbeat_at = coalesce(x.at, m.last_heartbeat_at), version = coalesce(x.version, m.version)
          FROM unnest($2::uuid[], $3::timestamptz[], $4::text[]) AS x(machine_id, at, version)
          WHERE m.ledger_id = $1 AND m.machine_id = x.machine_id",
         ledger_id,
         &beats.keys().copied().collect::<Vec<_>>(),
         &beats
             .values()
-            .map(|beat| beat.at.to_chrono())
-            .collect::<Vec<DateTime<Utc>>>(),
+            .map(|beat| beat.at.map(Timestamp::to_chrono))
+            .collect::<Vec<_>>() as &[Option<DateTime<Utc>>],
         &beats
             .values()
             .map(|beat| beat.version.clone())

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
-use vinzy_events::meter::{MeterEvent, UsageRecorded};
+use vinzy_events::meter::{Counted, MeterEvent};
 use vinzy_events::{Decimal, LicenseId, Timestamp};
 
 use crate::event_log::unsigned;
@@ -141,7 +141,9 @@ impl Sum {
     fn add(&mut self, value: &Decimal, at: Timestamp) {
         self.total = &self.total + value;
         self.count += 1;
-        self.last_at = at;
+        // Usually the later one; what was imported can be older.
+        self.first_at = self.first_at.min(at);
+        self.last_at = self.last_at.max(at);
     }
 }
 
@@ -149,14 +151,14 @@ impl Sums {
     fn of(events: &[StoredEvent]) -> Result<Self, ApplyError> {
         let mut sums = Self::default();
         for stored in events {
-            let MeterEvent::Recorded(event) = stored.decode().map_err(|source| poison(stored, source))?;
-            sums.add(event);
+            let event: MeterEvent = stored.decode().map_err(|source| poison(stored, source))?;
+            sums.add(event.into());
         }
         Ok(sums)
     }
 
-    fn add(&mut self, event: UsageRecorded) {
-        let UsageRecorded {
+    fn add(&mut self, event: Counted) {
+        let Counted {
             license_id,
             metric,
             value,
@@ -189,7 +191,8 @@ impl Sums {
              ON CONFLICT (ledger_id, license_id, metric) DO UPDATE
              SET total = trim_scale(t.total + excluded.total),
                  record_count = t.record_count + excluded.record_count,
-                 last_recorded_at = excluded.last_recorded_at",
+                 first_recorded_at = least(t.first_recorded_at, excluded.first_recorded_at),
+                 last_recorded_at = greatest(t.last_recorded_at, excluded.last_recorded_at)",
             ledger_id,
             &meters.keys().map(|(license_id, _)| *license_id).collect::<Vec<_>>(),
             &meters.keys().map(|(_, metric)| metric.clone()).collect::<Vec<_>>(),

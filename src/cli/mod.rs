@@ -7,6 +7,7 @@ mod database;
 mod erase;
 mod generate;
 mod health;
+mod import;
 mod keys;
 mod man;
 mod migrate;
@@ -61,6 +62,8 @@ enum Command {
     Replay(replay::Replay),
     /// Move older events of a ledger into files, or back
     Archive(archive::Archive),
+    /// Take over what the database of the system before holds
+    Import(Box<import::Import>),
     /// Throw away what saves reading long streams from their first event
     Snapshots(snapshots::Snapshots),
     /// Check a ledger from outside: by its address or its saved files
@@ -112,6 +115,7 @@ pub fn run() -> ExitCode {
         Command::Verify(verify) => verify.run(data_dir_given),
         Command::Replay(replay) => replay.run(data_dir_given),
         Command::Archive(archive) => archive.run(data_dir_given),
+        Command::Import(import) => import.run(data_dir_given),
         Command::Snapshots(snapshots) => snapshots.run(data_dir_given),
         Command::Audit(audit) => audit.run(),
         Command::Erase(erase) => erase.run(data_dir_given),

@@ -7,6 +7,7 @@ pub mod customers;
 pub mod endpoints;
 pub mod erasure;
 pub mod idempotency;
+pub mod import;
 pub mod licenses;
 pub mod machines;
 pub mod products;

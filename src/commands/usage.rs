@@ -9,7 +9,7 @@ use vinzy_events::{Decimal, LicenseId, ProductId};
 
 use super::{CommandError, Order, Outcome};
 use crate::app::App;
-use crate::ledger::{Attempt, Needs, Operation};
+use crate::ledger::{Attempt, LedgerError, Needs, Operation};
 
 /// Use to be counted.
 #[derive(Debug, Clone)]
@@ -56,7 +56,10 @@ pub async fn record(
     match order.execute(app, operation).await? {
         Outcome::Done(recorded) => Ok(recorded),
         Outcome::Replayed(point) => {
-            let MeterEvent::Recorded(event) = app.ledgers.store(&ledger_id).event::<Meter>(&point).await?;
+            let event = app.ledgers.store(&ledger_id).event::<Meter>(&point).await?;
+            let MeterEvent::Recorded(event) = event else {
+                return Err(CommandError::Ledger(LedgerError::Unreadable));
+            };
             Ok(Recorded {
                 value: event.value,
                 total: event.total,

@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 use vinzy_events::anomaly::detection::{Finding, WINDOW, detect_in};
 use vinzy_events::anomaly::{AnomalyDetected, anomaly_id};
 use vinzy_events::ledger::Actor;
-use vinzy_events::meter::{MeterEvent, UsageRecorded};
+use vinzy_events::meter::{Counted, MeterEvent};
 use vinzy_events::{Decimal, EventId};
 use vinzy_projections::event_log::{DecodeError, events_before};
 use vinzy_projections::projection::BoxFuture;
@@ -91,7 +91,7 @@ impl AnomalyDetection {
         }
         let count = u32::try_from(WINDOW).unwrap_or(u32::MAX);
         for event in events_before(conn, ledger_id, "meter", &wanted, count).await? {
-            let usage = recorded(&event)?;
+            let usage = counted(&event)?;
             let key = (ledger_id.to_owned(), event.stream_id);
             windows
                 .get_or_insert_mut(key, Window::default)
@@ -141,7 +141,7 @@ impl AnomalyDetection {
 /// A value that stands out, with its cause.
 struct Found<'a> {
     cause: &'a StoredEvent,
-    usage: UsageRecorded,
+    usage: Counted,
     finding: Finding,
 }
 
@@ -169,11 +169,14 @@ impl Projection for AnomalyDetection {
             Self::complete_windows(&mut windows, conn, ledger_id, events).await?;
             let mut found = vec![];
             for event in events {
-                let usage = recorded(event)?;
+                let usage = counted(event)?;
                 let value = usage.value.to_f64();
                 let key = (ledger_id.to_owned(), event.stream_id.clone());
                 let window = windows.get_or_insert_mut(key, Window::default);
-                if let Some(finding) = detect_in(window.values.make_contiguous(), value) {
+                // What was imported was judged where it came from. It is what later values are compared with.
+                if !usage.imported
+                    && let Some(finding) = detect_in(window.values.make_contiguous(), value)
+                {
                     found.push(Found {
                         cause: event,
                         usage,
@@ -193,9 +196,9 @@ impl Projection for AnomalyDetection {
     }
 }
 
-fn recorded(event: &StoredEvent) -> Result<UsageRecorded, ApplyError> {
-    let MeterEvent::Recorded(usage) = event.decode().map_err(|error| poison(event, error))?;
-    Ok(usage)
+fn counted(stored: &StoredEvent) -> Result<Counted, ApplyError> {
+    let event: MeterEvent = stored.decode().map_err(|error| poison(stored, error))?;
+    Ok(event.into())
 }
 
 fn poison(event: &StoredEvent, source: DecodeError) -> ApplyError {

@@ -24,6 +24,7 @@ mod explained;
 mod explorer;
 mod hostile;
 mod idempotency;
+mod import;
 mod keys;
 mod licenses;
 mod limits;

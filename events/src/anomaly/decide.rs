@@ -9,8 +9,11 @@ aggregate_by_decision!(Anomaly, "anomaly", AnomalyCommand, AnomalyEvent, Anomaly
 impl StreamAggregate for Anomaly {
     fn decide(&self, command: AnomalyCommand, at: Timestamp) -> Result<Vec<AnomalyEvent>, AnomalyError> {
         match (command, self.state()) {
-            (AnomalyCommand::Detect(_), Some(_)) => Err(AnomalyError::AlreadyDetected),
+            (AnomalyCommand::Detect(_) | AnomalyCommand::Import(_), Some(_)) => {
+                Err(AnomalyError::AlreadyDetected)
+            }
             (AnomalyCommand::Detect(detected), None) => Ok(vec![AnomalyEvent::Detected(detected)]),
+            (AnomalyCommand::Import(imported), None) => Ok(vec![AnomalyEvent::Imported(imported)]),
             (AnomalyCommand::Resolve { .. }, None) => Err(AnomalyError::NotFound),
             (AnomalyCommand::Resolve { resolved_by }, Some(state)) => Ok(match state.resolved {
                 Some(_) => vec![],

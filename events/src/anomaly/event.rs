@@ -11,6 +11,8 @@ stream_events! {
     pub enum AnomalyEvent {
         /// It was found.
         "anomaly.detected" v 1 => Detected(Box<AnomalyDetected>),
+        /// It was taken over from the system that was there before.
+        "anomaly.imported" v 1 => Imported(Box<AnomalyImported>),
         /// Somebody has dealt with it.
         "anomaly.resolved" v 1 => Resolved(AnomalyResolved),
     }
@@ -42,6 +44,34 @@ pub struct AnomalyDetected {
     pub usage_event_id: EventId,
     /// When that was recorded.
     pub detected_at: Timestamp,
+}
+
+/// Payload of `anomaly.imported`: an anomaly that was found in the system that was there before. Figures are decimal texts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct AnomalyImported {
+    /// Its id.
+    pub anomaly_id: AnomalyId,
+    /// Under which license.
+    pub license_id: LicenseId,
+    /// What kind, as it was called there.
+    pub anomaly_type: String,
+    /// How far the value stood out.
+    pub severity: Severity,
+    /// Of what.
+    pub metric: String,
+    /// The value.
+    pub observed_value: Decimal,
+    /// Mean of the values before.
+    pub baseline_mean: Decimal,
+    /// Sample standard deviation of the values before.
+    pub baseline_stddev: Decimal,
+    /// (value − mean) / standard deviation; 999 where that was 0.
+    pub z_score: Decimal,
+    /// When it was found.
+    pub detected_at: Timestamp,
+    /// Who had dealt with it, and when; `null` if nobody had.
+    pub resolved: Option<AnomalyResolved>,
 }
 
 /// Payload of `anomaly.resolved`.

@@ -6,8 +6,8 @@ pub mod detection;
 mod event;
 mod state;
 
-pub use event::{AnomalyDetected, AnomalyEvent, AnomalyResolved};
-pub use state::{Anomaly, AnomalyState};
+pub use event::{AnomalyDetected, AnomalyEvent, AnomalyImported, AnomalyResolved};
+pub use state::{Anomaly, AnomalyState, Found};
 
 use sha2::{Digest, Sha256};
 
@@ -67,6 +67,8 @@ pub fn stream_id(license_id: LicenseId, anomaly_id: AnomalyId) -> String {
 pub enum AnomalyCommand {
     /// Note that it was found.
     Detect(Box<AnomalyDetected>),
+    /// Take it over as it was found elsewhere.
+    Import(Box<AnomalyImported>),
     /// Note that somebody has dealt with it; nothing happens if somebody has already.
     Resolve {
         /// Who, in the vendor's words.

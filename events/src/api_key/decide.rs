@@ -18,6 +18,10 @@ impl StreamAggregate for ApiKey {
                 secret,
                 overlap_seconds,
             } => self.rotate(secret, overlap_seconds, at),
+            ApiKeyCommand::Import(key) => match self.state() {
+                Some(_) => Err(ApiKeyError::AlreadyExists),
+                None => Ok(vec![ApiKeyEvent::Imported(key)]),
+            },
             ApiKeyCommand::Revoke => {
                 self.existing()?;
                 Ok(vec![ApiKeyEvent::Revoked(ApiKeyRevoked { revoked_at: at })])

@@ -14,6 +14,8 @@ stream_events! {
     pub enum ApiKeyEvent {
         /// It was made.
         "api_key.created" v 1 => Created(ApiKeyCreated),
+        /// It was taken over from the system that was there before.
+        "api_key.imported" v 1 => Imported(ApiKeyImported),
         /// Some of its fields changed.
         "api_key.updated" v 1 => Updated(ApiKeyUpdated),
         /// It got a new secret.
@@ -37,6 +39,20 @@ pub struct ApiKeyCreated {
     pub key_digest: KeyDigest,
     /// First characters of its secret.
     pub hint: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// Payload of `api_key.imported`: a key of the system that was there before. It opens what its digest is of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ApiKeyImported {
+    /// What people call it.
+    pub name: String,
+    /// What it may do.
+    pub scopes: BTreeSet<Scope>,
+    /// SHA-256 of its secret.
+    pub key_digest: KeyDigest,
     /// When it was made.
     pub created_at: Timestamp,
 }

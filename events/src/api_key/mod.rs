@@ -9,7 +9,7 @@ mod state;
 
 use std::collections::BTreeSet;
 
-pub use event::{ApiKeyCreated, ApiKeyEvent, ApiKeyRevoked, ApiKeyRotated, ApiKeyUpdated};
+pub use event::{ApiKeyCreated, ApiKeyEvent, ApiKeyImported, ApiKeyRevoked, ApiKeyRotated, ApiKeyUpdated};
 pub use state::{ApiKey, ApiKeyState, PreviousSecret};
 
 use crate::Timestamp;
@@ -30,6 +30,8 @@ pub struct Secret {
 pub enum ApiKeyCommand {
     /// Make a new one.
     Create(CreateApiKey),
+    /// Take over one that was made elsewhere.
+    Import(ApiKeyImported),
     /// Change what is given, leave the rest.
     Update(UpdateApiKey),
     /// Give it a new secret.

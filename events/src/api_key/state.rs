@@ -83,6 +83,20 @@ impl ApiKey {
                     revoked_at: None,
                 });
             }
+            (ApiKeyEvent::Imported(event), state) => {
+                *state = Some(ApiKeyState {
+                    name: event.name,
+                    scopes: event.scopes,
+                    expires_at: None,
+                    key_digest: event.key_digest,
+                    // How its secret begins is not known.
+                    hint: String::new(),
+                    previous: None,
+                    created_at: event.created_at,
+                    rotated_at: None,
+                    revoked_at: None,
+                });
+            }
             (ApiKeyEvent::Updated(event), Some(state)) => {
                 replace(&mut state.name, event.name);
                 replace(&mut state.scopes, event.scopes);

@@ -24,6 +24,10 @@ impl StreamAggregate for Customer {
                 }
                 Ok(vec![CustomerEvent::Created(CustomerCreated { created_at: at })])
             }
+            CustomerCommand::Import(customer) => match self.state() {
+                Some(_) => Err(CustomerError::AlreadyExists),
+                None => Ok(vec![CustomerEvent::Imported(customer)]),
+            },
             CustomerCommand::Update(changed) => {
                 let state = self.live().ok_or(CustomerError::NotFound)?;
                 if state.erased_at.is_some() {

@@ -13,6 +13,8 @@ stream_events! {
     pub enum CustomerEvent {
         /// They were registered; all personal fields are sealed with this event.
         "customer.created" v 1 => Created(CustomerCreated),
+        /// They were taken over from the system that was there before; all personal fields are sealed with this event.
+        "customer.imported" v 1 => Imported(CustomerImported),
         /// Some fields changed; their new values are sealed with this event.
         "customer.updated" v 1 => Updated(CustomerUpdated),
         /// They were removed.
@@ -28,6 +30,20 @@ stream_events! {
 pub struct CustomerCreated {
     /// When they came to be; for imported customers, in the system they came from.
     pub created_at: Timestamp,
+}
+
+/// Payload of `customer.imported`: the times are those of the system that was there before.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct CustomerImported {
+    /// When they came to be.
+    pub created_at: Timestamp,
+    /// When something of them last changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updated_at: Option<Timestamp>,
+    /// When they were removed; who was not has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deleted_at: Option<Timestamp>,
 }
 
 /// Payload of `customer.updated`.

@@ -12,7 +12,9 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-pub use event::{CustomerCreated, CustomerDeleted, CustomerErased, CustomerEvent, CustomerUpdated};
+pub use event::{
+    CustomerCreated, CustomerDeleted, CustomerErased, CustomerEvent, CustomerImported, CustomerUpdated,
+};
 pub use state::{Customer, CustomerState};
 
 /// A field of personal data, sealed with the customer's own key.
@@ -90,6 +92,8 @@ impl EmailAddress {
 pub enum CustomerCommand {
     /// Register a new customer.
     Create,
+    /// Take them over as they were elsewhere.
+    Import(CustomerImported),
     /// Replace the named fields.
     Update(BTreeSet<PersonalField>),
     /// Remove the customer. That no license is theirs is checked by whoever sends the command.

@@ -52,6 +52,13 @@ impl Customer {
                     erased_at: None,
                 });
             }
+            (CustomerEvent::Imported(event), state) => {
+                *state = Some(CustomerState {
+                    created_at: event.created_at,
+                    deleted: event.deleted_at.is_some(),
+                    erased_at: None,
+                });
+            }
             (CustomerEvent::Deleted(_), Some(state)) => state.deleted = true,
             (CustomerEvent::Erased(event), Some(state)) => state.erased_at = Some(event.erased_at),
             (CustomerEvent::Updated(_), _) | (CustomerEvent::Deleted(_) | CustomerEvent::Erased(_), None) => {

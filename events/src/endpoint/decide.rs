@@ -20,6 +20,10 @@ impl StreamAggregate for Endpoint {
     fn decide(&self, command: EndpointCommand, at: Timestamp) -> Result<Vec<EndpointEvent>, EndpointError> {
         match command {
             EndpointCommand::Create(content) => self.create(content, at),
+            EndpointCommand::Import(endpoint) => match self.state() {
+                Some(_) => Err(EndpointError::AlreadyExists),
+                None => Ok(vec![EndpointEvent::Imported(endpoint)]),
+            },
             EndpointCommand::Update(changes) => self.update(changes, at),
             EndpointCommand::RotateSecret {
                 secret_id,

@@ -13,6 +13,8 @@ stream_events! {
     pub enum EndpointEvent {
         /// It was set up.
         "endpoint.created" v 1 => Created(EndpointCreated),
+        /// It was taken over from the system that was there before.
+        "endpoint.imported" v 1 => Imported(Box<EndpointImported>),
         /// Some of its fields changed, or it was paused or taken up again.
         "endpoint.updated" v 1 => Updated(EndpointUpdated),
         /// It got a new signing secret.
@@ -42,6 +44,31 @@ pub struct EndpointCreated {
     pub secret_id: SecretId,
     /// When it was set up.
     pub created_at: Timestamp,
+}
+
+/// Payload of `endpoint.imported`: the endpoint as it was in the system that was there before. The signing secret itself
+/// stands in no event.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct EndpointImported {
+    /// Where events are sent.
+    pub url: String,
+    /// Free text.
+    pub description: String,
+    /// Which events; empty is all that can be subscribed to.
+    pub event_types: BTreeSet<EventPattern>,
+    /// `active` or `paused`.
+    pub status: EndpointStatus,
+    /// How often a delivery is tried again; `null` is as often as the schedule has it.
+    pub max_retries: Option<u32>,
+    /// How long an answer may take, in seconds.
+    pub timeout_seconds: u32,
+    /// Which secret signs.
+    pub secret_id: SecretId,
+    /// When it was set up.
+    pub created_at: Timestamp,
+    /// When something of it last changed.
+    pub updated_at: Timestamp,
 }
 
 /// Payload of `endpoint.updated`: the fields that changed, with their new values.

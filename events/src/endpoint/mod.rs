@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 pub use event::{
-    EndpointCreated, EndpointDeleted, EndpointDisabled, EndpointEvent, EndpointSecretRotated, EndpointUpdated,
+    EndpointCreated, EndpointDeleted, EndpointDisabled, EndpointEvent, EndpointImported,
+    EndpointSecretRotated, EndpointUpdated,
 };
 pub use state::{Disabled, Endpoint, EndpointState, PreviousSecret};
 pub use subscription::{EventPattern, UnknownEventType, subscribable};
@@ -89,6 +90,8 @@ impl DisableReason {
 pub enum EndpointCommand {
     /// Set up a new one.
     Create(CreateEndpoint),
+    /// Take it over as it was elsewhere.
+    Import(Box<EndpointImported>),
     /// Change what is given, leave the rest.
     Update(UpdateEndpoint),
     /// Sign with a new secret.

@@ -127,6 +127,23 @@ impl Endpoint {
                     deleted_at: None,
                 });
             }
+            (EndpointEvent::Imported(event), state) => {
+                *state = Some(EndpointState {
+                    url: event.url,
+                    description: event.description,
+                    event_types: event.event_types,
+                    status: event.status,
+                    max_retries: event.max_retries,
+                    timeout_seconds: event.timeout_seconds,
+                    secret_id: event.secret_id,
+                    previous: None,
+                    disabled: None,
+                    active_since: event.updated_at,
+                    created_at: event.created_at,
+                    updated_at: event.updated_at,
+                    deleted_at: None,
+                });
+            }
             (EndpointEvent::Updated(event), Some(state)) => state.update(event),
             (EndpointEvent::SecretRotated(event), Some(state)) => {
                 let secret_id = std::mem::replace(&mut state.secret_id, event.secret_id);

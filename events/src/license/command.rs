@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use super::{ActivationImported, HistoryImported, LicenseImported};
 use crate::key::KeyDigest;
 use crate::product::ProductCode;
 use crate::{CustomerId, MachineId, ProductId, Timestamp};
@@ -13,6 +14,13 @@ use crate::{CustomerId, MachineId, ProductId, Timestamp};
 pub enum LicenseCommand {
     /// Issue a new license.
     Create(Box<CreateLicense>),
+    /// Take it over as it was elsewhere.
+    Import(Box<LicenseImported>),
+    /// Take over a machine that had a seat of it elsewhere, beyond its limit if need be. One whose fingerprint has a seat
+    /// already gets none.
+    ImportMachine(Box<ActivationImported>),
+    /// Take over an entry of the audit trail that was kept elsewhere.
+    ImportHistory(Box<HistoryImported>),
     /// Change what is given, leave the rest.
     Update(Box<UpdateLicense>),
     /// Hold it back; nothing happens if it is held back already.

@@ -1,10 +1,10 @@
 //! What a license answers to a command: refusals first, then facts.
 
 use super::{
-    Activate, ActivationCreated, ActivationHeartbeat, ActivationRemoved, CreateLicense, HEARTBEAT_SECONDS,
-    License, LicenseCommand, LicenseCreated, LicenseDeleted, LicenseError, LicenseEvent, LicenseReinstated,
-    LicenseRenewed, LicenseRevoked, LicenseState, LicenseStatus, LicenseSuspended, LicenseUpdated,
-    LicenseValidated, Standing, StatusChange, UpdateLicense,
+    Activate, ActivationCreated, ActivationHeartbeat, ActivationImported, ActivationRemoved, CreateLicense,
+    HEARTBEAT_SECONDS, License, LicenseCommand, LicenseCreated, LicenseDeleted, LicenseError, LicenseEvent,
+    LicenseReinstated, LicenseRenewed, LicenseRevoked, LicenseState, LicenseStatus, LicenseSuspended,
+    LicenseUpdated, LicenseValidated, Standing, StatusChange, UpdateLicense,
 };
 use crate::stream::{StreamAggregate, aggregate_by_decision};
 use crate::{MachineId, Timestamp};
@@ -17,6 +17,16 @@ impl StreamAggregate for License {
     fn decide(&self, command: LicenseCommand, at: Timestamp) -> Decision {
         match command {
             LicenseCommand::Create(content) => self.create(*content, at),
+            LicenseCommand::Import(license) => match self.state() {
+                Some(_) => Err(LicenseError::AlreadyExists),
+                None => Ok(vec![LicenseEvent::Imported(license)]),
+            },
+            LicenseCommand::ImportMachine(machine) => self.import_machine(machine, at),
+            LicenseCommand::ImportHistory(entry) => {
+                // Also of a deleted license: its history outlives it.
+                self.state().ok_or(LicenseError::NotFound)?;
+                Ok(vec![LicenseEvent::HistoryImported(entry)])
+            }
             LicenseCommand::Update(changes) => self.update(*changes),
             LicenseCommand::Suspend { reason } => self.suspend(reason),
             LicenseCommand::Reinstate { reason } => self.reinstate(reason),
@@ -95,6 +105,16 @@ impl License {
             metadata: machine.metadata,
             activated_at: at,
         })])
+    }
+
+    /// Whatever the limit: it was granted elsewhere. A seat that is taken meanwhile, or of a license that is deleted, is
+    /// none any more.
+    fn import_machine(&self, mut machine: Box<ActivationImported>, at: Timestamp) -> Decision {
+        let state = self.state().ok_or(LicenseError::NotFound)?;
+        if state.deleted || self.machines().find(&machine.fingerprint).is_some() {
+            machine.removed_at.get_or_insert(at);
+        }
+        Ok(vec![LicenseEvent::ActivationImported(machine)])
     }
 
     /// Also without being in force: whoever moves on must be able to give up the seat.

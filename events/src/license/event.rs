@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::Standing;
 use crate::key::KeyDigest;
 use crate::product::ProductCode;
 use crate::stream::{present, stream_events};
@@ -15,6 +16,8 @@ stream_events! {
     pub enum LicenseEvent {
         /// It was issued.
         "license.created" v 1 => Created(LicenseCreated),
+        /// It was taken over from the system that was there before.
+        "license.imported" v 1 => Imported(Box<LicenseImported>),
         /// Some of its fields changed.
         "license.updated" v 1 => Updated(LicenseUpdated),
         /// It was held back.
@@ -35,6 +38,10 @@ stream_events! {
         "activation.heartbeat" v 1 => Heartbeat(ActivationHeartbeat),
         /// Its key was validated, some number of times.
         "license.validated" v 1 => Validated(LicenseValidated),
+        /// A machine was taken over from the system that was there before.
+        "activation.imported" v 1 => ActivationImported(Box<ActivationImported>),
+        /// Something that had happened to it was noted in the system that was there before.
+        "license.history_imported" v 1 => HistoryImported(Box<HistoryImported>),
     }
 }
 
@@ -66,6 +73,43 @@ pub struct LicenseCreated {
     pub key_version: u8,
     /// When it came to be; for imported licenses, in the system it came from.
     pub created_at: Timestamp,
+}
+
+/// Payload of `license.imported`: the license as it was in the system that was there before. Its times are those of then.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct LicenseImported {
+    /// The product.
+    pub product_id: ProductId,
+    /// Its code.
+    pub product_code: ProductCode,
+    /// Whose it is.
+    pub customer_id: CustomerId,
+    /// Tier name.
+    pub tier: String,
+    /// How many machines at once; `null` is unlimited.
+    pub machines_limit: Option<u32>,
+    /// When it ends, or ended; `null` is never.
+    pub expires_at: Option<Timestamp>,
+    /// Its own features; empty means the product's.
+    pub features: Map<String, Value>,
+    /// Overrides of the features, field by field.
+    pub entitlements: Map<String, Value>,
+    /// The vendor's own data.
+    pub metadata: Map<String, Value>,
+    /// What the vendor had decided about it.
+    pub standing: Standing,
+    /// SHA-256 of the license key, lower hex, as it was stored then. Which version of the HMAC key made the license key is
+    /// not known.
+    pub key_digest: KeyDigest,
+    /// When it came to be.
+    pub created_at: Timestamp,
+    /// When something of it last changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updated_at: Option<Timestamp>,
+    /// When it was hidden; one that was not has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deleted_at: Option<Timestamp>,
 }
 
 /// Payload of `license.updated`: the fields that changed, with their new values.
@@ -177,6 +221,55 @@ pub struct ActivationHeartbeat {
     pub version: Option<String>,
     /// When.
     pub at: Timestamp,
+}
+
+/// Payload of `activation.imported`: a machine as it was in the system that was there before. It has its seat, also
+/// where there are more machines than the license allows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ActivationImported {
+    /// The machine's id.
+    pub machine_id: MachineId,
+    /// What it is known by.
+    pub fingerprint: String,
+    /// Its name.
+    pub hostname: String,
+    /// Its operating system.
+    pub platform: String,
+    /// The application's version; `null` if it did not say.
+    pub version: Option<String>,
+    /// The application's own data about it.
+    pub metadata: Map<String, Value>,
+    /// When it took its seat.
+    pub activated_at: Timestamp,
+    /// Its last heartbeat; `null` if there was none.
+    pub last_heartbeat_at: Option<Timestamp>,
+    /// When its seat became free; one that still had it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removed_at: Option<Timestamp>,
+}
+
+/// Payload of `license.history_imported`: an entry of the audit trail that was kept before. What it says is taken as it
+/// was found. Nothing proves it: this event proves only that it was found so.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct HistoryImported {
+    /// The entry's id there.
+    pub record_id: String,
+    /// What had happened, as it was called there.
+    pub event_type: String,
+    /// Who had done it.
+    pub actor: String,
+    /// What was noted of it.
+    pub detail: Map<String, Value>,
+    /// When it was noted.
+    pub created_at: Timestamp,
+    /// The hash that it had there; `null` if there was none.
+    pub event_hash: Option<String>,
+    /// The hash of the entry before it; `null` if there was none.
+    pub prev_hash: Option<String>,
+    /// The signature that it had there; `null` if there was none.
+    pub signature: Option<String>,
 }
 
 /// Payload of `license.validated`: validations are counted and recorded together.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 
+use super::ActivationImported;
 use crate::{MachineId, Timestamp};
 
 /// Machines by fingerprint. Copies share what they have in common, down to the single machine: a decision over
@@ -50,6 +51,16 @@ impl Machines {
             version: None,
         };
         self.0.insert(fingerprint.into(), Arc::new(machine));
+    }
+
+    /// A machine with what was known of it elsewhere.
+    pub(super) fn take_over(&mut self, machine: ActivationImported) {
+        let known = Machine {
+            machine_id: machine.machine_id,
+            last_heartbeat_at: machine.last_heartbeat_at,
+            version: machine.version,
+        };
+        self.0.insert(machine.fingerprint.into(), Arc::new(known));
     }
 
     pub(super) fn remove(&mut self, fingerprint: &str) {

@@ -8,8 +8,9 @@ mod state;
 
 pub use command::{Activate, CreateLicense, LicenseCommand, StatusChange, UpdateLicense};
 pub use event::{
-    ActivationCreated, ActivationHeartbeat, ActivationRemoved, LicenseCreated, LicenseDeleted, LicenseEvent,
-    LicenseReinstated, LicenseRenewed, LicenseRevoked, LicenseSuspended, LicenseUpdated, LicenseValidated,
+    ActivationCreated, ActivationHeartbeat, ActivationImported, ActivationRemoved, HistoryImported,
+    LicenseCreated, LicenseDeleted, LicenseEvent, LicenseImported, LicenseReinstated, LicenseRenewed,
+    LicenseRevoked, LicenseSuspended, LicenseUpdated, LicenseValidated,
 };
 pub use machines::{Machine, Machines};
 pub use state::{License, LicenseState, Standing};

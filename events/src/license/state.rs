@@ -5,13 +5,14 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{LicenseCreated, LicenseEvent, LicenseStatus, LicenseUpdated, Machines};
+use super::{LicenseCreated, LicenseEvent, LicenseImported, LicenseStatus, LicenseUpdated, Machines};
 use crate::product::ProductCode;
 use crate::stream::replace;
 use crate::{CustomerId, ProductId, Timestamp};
 
 /// What the vendor decided about a license. Expiry is no decision but a fact of time, so it is not here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
     /// In force.
@@ -95,6 +96,25 @@ impl From<LicenseCreated> for LicenseState {
     }
 }
 
+impl From<LicenseImported> for LicenseState {
+    fn from(event: LicenseImported) -> Self {
+        Self {
+            product_id: event.product_id,
+            product_code: event.product_code,
+            customer_id: event.customer_id,
+            tier: event.tier,
+            machines_limit: event.machines_limit,
+            expires_at: event.expires_at,
+            features: event.features,
+            entitlements: event.entitlements,
+            metadata: event.metadata,
+            standing: event.standing,
+            created_at: event.created_at,
+            deleted: event.deleted_at.is_some(),
+        }
+    }
+}
+
 impl From<LicenseState> for License {
     /// The aggregate whose events led to `state`, as a read model holds it: without its machines.
     fn from(state: LicenseState) -> Self {
@@ -136,7 +156,13 @@ impl License {
             (LicenseEvent::Heartbeat(event), _) => {
                 self.machines.beat(&event.fingerprint, event.at, event.version);
             }
-            (LicenseEvent::Validated(_), _) => {}
+            (LicenseEvent::ActivationImported(event), _) => {
+                if event.removed_at.is_none() {
+                    self.machines.take_over(*event);
+                }
+            }
+            (LicenseEvent::Validated(_) | LicenseEvent::HistoryImported(_), _) => {}
+            (LicenseEvent::Imported(event), state) => *state = Some(Arc::new((*event).into())),
             (LicenseEvent::Created(event), state) => *state = Some(Arc::new(event.into())),
             (event, Some(state)) => Arc::make_mut(state).evolve(event),
             // A fact about a license that was never created: there is nothing to change.
@@ -149,6 +175,7 @@ impl LicenseState {
     fn evolve(&mut self, event: LicenseEvent) {
         match event {
             LicenseEvent::Created(event) => *self = event.into(),
+            LicenseEvent::Imported(event) => *self = (*event).into(),
             LicenseEvent::Updated(event) => self.update(event),
             LicenseEvent::Suspended(_) => self.standing = Standing::Suspended,
             LicenseEvent::Reinstated(_) => self.standing = Standing::Active,
@@ -159,6 +186,8 @@ impl LicenseState {
             LicenseEvent::ActivationCreated(_)
             | LicenseEvent::ActivationRemoved(_)
             | LicenseEvent::Heartbeat(_)
+            | LicenseEvent::ActivationImported(_)
+            | LicenseEvent::HistoryImported(_)
             | LicenseEvent::Validated(_) => {}
         }
     }

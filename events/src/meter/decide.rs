@@ -1,10 +1,11 @@
 //! What a meter answers to a command: refusals first, then facts.
 
 use super::{
-    LimitStanding, Meter, MeterCommand, MeterError, MeterEvent, RecordUsage, UsageRecorded, tightest,
+    ImportUsage, LimitStanding, Meter, MeterCommand, MeterError, MeterEvent, RecordUsage, UsageImported,
+    UsageRecorded, tightest,
 };
-use crate::Timestamp;
 use crate::stream::{StreamAggregate, aggregate_by_decision};
+use crate::{Decimal, Timestamp};
 
 aggregate_by_decision!(Meter, "meter", MeterCommand, MeterEvent, MeterError);
 
@@ -12,19 +13,39 @@ impl StreamAggregate for Meter {
     fn decide(&self, command: MeterCommand, at: Timestamp) -> Result<Vec<MeterEvent>, MeterError> {
         match command {
             MeterCommand::Record(usage) => self.record(*usage, at),
+            MeterCommand::Import(usage) => self.import(*usage),
         }
     }
 }
 
 impl Meter {
-    fn record(&self, usage: RecordUsage, at: Timestamp) -> Result<Vec<MeterEvent>, MeterError> {
-        if !usage.value.is_positive() {
+    fn import(&self, usage: ImportUsage) -> Result<Vec<MeterEvent>, MeterError> {
+        let total = self.total_with(&usage.value)?;
+        Ok(vec![MeterEvent::Imported(UsageImported {
+            record_id: usage.record_id,
+            license_id: usage.license_id,
+            metric: usage.metric,
+            value: usage.value,
+            total,
+            metadata: usage.metadata,
+            recorded_at: usage.recorded_at,
+        })])
+    }
+
+    /// The total after some more use.
+    fn total_with(&self, value: &Decimal) -> Result<Decimal, MeterError> {
+        if !value.is_positive() {
             return Err(MeterError::NotPositive);
         }
-        let total = self.total() + &usage.value;
+        let total = self.total() + value;
         if total.is_too_large() {
             return Err(MeterError::TotalTooLarge);
         }
+        Ok(total)
+    }
+
+    fn record(&self, usage: RecordUsage, at: Timestamp) -> Result<Vec<MeterEvent>, MeterError> {
+        let total = self.total_with(&usage.value)?;
         for limit in usage.limits.iter().filter(|limit| !limit.overage) {
             let used = self.used(limit.period, at);
             if &used + &usage.value > limit.amount {
@@ -54,7 +75,6 @@ mod tests {
     use serde_json::Map;
 
     use super::*;
-    use crate::Decimal;
     use crate::entitlement::UsageLimit;
     use crate::period::Period;
 

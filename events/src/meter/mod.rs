@@ -5,13 +5,13 @@ mod decide;
 mod event;
 mod state;
 
-pub use event::{LimitStanding, MeterEvent, UsageRecorded};
+pub use event::{Counted, LimitStanding, MeterEvent, UsageImported, UsageRecorded};
 pub use state::Meter;
 
 use serde_json::{Map, Value};
 
 use crate::entitlement::UsageLimit;
-use crate::{Decimal, LicenseId, Period};
+use crate::{Decimal, LicenseId, Period, Timestamp};
 
 /// Longest name of a metric, in characters.
 pub const MAX_METRIC: usize = 255;
@@ -39,6 +39,25 @@ pub fn tightest(limits: &[UsageLimit], used: impl Fn(Option<Period>) -> Decimal)
 pub enum MeterCommand {
     /// Count some use.
     Record(Box<RecordUsage>),
+    /// Take over use that was counted elsewhere, whatever limits say.
+    Import(Box<ImportUsage>),
+}
+
+/// Use that was counted elsewhere.
+#[derive(Debug, Clone)]
+pub struct ImportUsage {
+    /// The record's id there.
+    pub record_id: String,
+    /// Under which license.
+    pub license_id: LicenseId,
+    /// Of what.
+    pub metric: String,
+    /// How much; more than nothing.
+    pub value: Decimal,
+    /// The application's own data about it.
+    pub metadata: Map<String, Value>,
+    /// When it was counted.
+    pub recorded_at: Timestamp,
 }
 
 /// Use to be counted.

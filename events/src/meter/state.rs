@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{MeterEvent, UsageRecorded};
+use super::{Counted, MeterEvent};
 use crate::period::Period;
 use crate::{Decimal, Timestamp};
 
@@ -56,9 +56,9 @@ impl Meter {
 
     /// Follows one event. The validation directory uses the same function.
     pub fn evolve(&mut self, event: MeterEvent) {
-        let MeterEvent::Recorded(UsageRecorded {
+        let Counted {
             value, recorded_at, ..
-        }) = event;
+        } = event.into();
         self.total = &self.total + &value;
         self.record_count += 1;
         for (period, counter) in [
@@ -73,14 +73,17 @@ impl Meter {
 }
 
 impl Counter {
+    /// What belongs to a period before the one that is counted is of no account: it was imported late.
     fn add(&mut self, start: Timestamp, value: &Decimal) {
-        if self.start == Some(start) {
-            self.total = &self.total + value;
-        } else {
-            *self = Self {
-                start: Some(start),
-                total: value.clone(),
-            };
+        match self.start {
+            Some(known) if known == start => self.total = &self.total + value,
+            Some(known) if start < known => {}
+            _ => {
+                *self = Self {
+                    start: Some(start),
+                    total: value.clone(),
+                };
+            }
         }
     }
 }

@@ -13,6 +13,10 @@ impl StreamAggregate for Product {
     fn decide(&self, command: ProductCommand, at: Timestamp) -> Result<Vec<ProductEvent>, ProductError> {
         match command {
             ProductCommand::Create(content) => self.create(content, at),
+            ProductCommand::Import(product) => match self.state() {
+                Some(_) => Err(ProductError::AlreadyExists),
+                None => Ok(vec![ProductEvent::Imported(*product)]),
+            },
             ProductCommand::Update(changes) => self.update(changes),
             ProductCommand::Delete => {
                 self.live().ok_or(ProductError::NotFound)?;

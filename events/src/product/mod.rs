@@ -6,7 +6,7 @@ mod state;
 
 use serde_json::{Map, Value};
 
-pub use event::{ProductCreated, ProductDeleted, ProductEvent, ProductUpdated};
+pub use event::{ProductCreated, ProductDeleted, ProductEvent, ProductImported, ProductUpdated};
 pub use state::{Product, ProductState};
 
 /// A product's code: one to three of `A`–`Z`. It becomes the prefix of the product's license keys.
@@ -57,6 +57,8 @@ impl std::fmt::Display for ProductCode {
 pub enum ProductCommand {
     /// Offer a new product.
     Create(CreateProduct),
+    /// Take it over as it was elsewhere.
+    Import(Box<ProductImported>),
     /// Change what is given, leave the rest.
     Update(UpdateProduct),
     /// Withdraw the product. That nothing uses it is checked by whoever sends the command.

@@ -72,6 +72,18 @@ impl Product {
                     deleted: false,
                 }));
             }
+            (ProductEvent::Imported(event), state) => {
+                *state = Some(Arc::new(ProductState {
+                    code: event.code,
+                    name: event.name,
+                    description: event.description,
+                    default_tier: event.default_tier,
+                    features: event.features,
+                    metadata: event.metadata,
+                    created_at: event.created_at,
+                    deleted: event.deleted_at.is_some(),
+                }));
+            }
             (ProductEvent::Updated(event), Some(state)) => {
                 let state = Arc::make_mut(state);
                 replace(&mut state.name, event.name);

@@ -13,6 +13,10 @@ impl StreamAggregate for Tenant {
     fn decide(&self, command: TenantCommand, at: Timestamp) -> Result<Vec<TenantEvent>, TenantError> {
         match command {
             TenantCommand::Create(content) => self.create(content, at),
+            TenantCommand::Import(tenant) => match self.state() {
+                Some(_) => Err(TenantError::AlreadyExists),
+                None => Ok(vec![TenantEvent::Imported(*tenant)]),
+            },
             TenantCommand::Update(changes) => self.update(changes),
             TenantCommand::Close => {
                 self.existing()?;

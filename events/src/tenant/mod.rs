@@ -7,7 +7,7 @@ mod state;
 
 use serde_json::{Map, Value};
 
-pub use event::{TenantClosed, TenantCreated, TenantEvent, TenantUpdated};
+pub use event::{TenantClosed, TenantCreated, TenantEvent, TenantImported, TenantUpdated};
 pub use settings::{TenantSettings, is_origin};
 pub use state::{Tenant, TenantState};
 
@@ -67,6 +67,8 @@ impl std::fmt::Display for TenantSlug {
 pub enum TenantCommand {
     /// Take in a new tenant.
     Create(CreateTenant),
+    /// Take it over as it was elsewhere.
+    Import(Box<TenantImported>),
     /// Change what is given, leave the rest.
     Update(UpdateTenant),
     /// Shut it out: its keys stop, its ledger stays.

@@ -62,6 +62,16 @@ impl Tenant {
                     closed_at: None,
                 });
             }
+            (TenantEvent::Imported(event), state) => {
+                *state = Some(TenantState {
+                    name: event.name,
+                    slug: event.slug,
+                    hmac_key_version: event.hmac_key_version,
+                    config_overrides: event.config_overrides,
+                    created_at: event.created_at,
+                    closed_at: event.closed_at,
+                });
+            }
             (TenantEvent::Updated(event), Some(state)) => {
                 replace(&mut state.name, event.name);
                 replace(&mut state.hmac_key_version, event.hmac_key_version);

@@ -32,7 +32,7 @@ pub struct Anomaly {
     /// The value.
     #[cfg_attr(feature = "openapi", schema(value_type = f64))]
     pub observed_value: Amount,
-    /// `{"usage_event_id": …}`: the event that caused it.
+    /// `{"usage_event_id": …}`: the event that caused it; `{}` if it was imported.
     #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub detail: Object,
     /// Whether somebody has dealt with it.

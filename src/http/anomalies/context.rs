@@ -5,7 +5,7 @@ use axum::extract::State;
 use vinzy_client::anomalies as wire;
 use vinzy_events::AnomalyId;
 use vinzy_events::anomaly::detection::WINDOW;
-use vinzy_events::meter::MeterEvent;
+use vinzy_events::meter::{Counted, MeterEvent};
 use vinzy_projections::event_log::{DecodeError, events_around};
 use vinzy_projections::{StoredEvent, anomalies};
 
@@ -21,7 +21,7 @@ const AFTER: u32 = 10;
 /// Show an anomaly among the values around it.
 ///
 /// The values are those of its meter in the order of the ledger: the up to 30 with which it was compared, itself, and
-/// up to 10 that came later.
+/// up to 10 that came later. There are none of an anomaly that was imported.
 #[utoipa::path(
     get, path = "/anomalies/{anomaly_id}/context", tag = "Anomalies", operation_id = "getAnomalyContext",
     params(("anomaly_id" = String, Path, format = "uuid")),
@@ -37,7 +37,13 @@ pub async fn handle(
     let anomaly = anomalies::get(rows, ledger_id, id)
         .await?
         .ok_or_else(AnomalyId::not_found)?;
-    let cause = anomaly.detected.usage_event_id;
+    let Some(cause) = anomaly.detected.usage_event_id else {
+        // It was found elsewhere, among values that nobody can name any more.
+        return Ok(Json(wire::AnomalyContext {
+            anomaly: super::wire(anomaly),
+            values: vec![],
+        }));
+    };
     let window = u32::try_from(WINDOW).unwrap_or(u32::MAX);
     let mut conn = app.pool.acquire().await?;
     let events = events_around(&mut conn, ledger_id, cause, window, AFTER).await?;
@@ -58,7 +64,8 @@ pub async fn handle(
 }
 
 fn value(event: &StoredEvent, role: &str) -> Result<wire::AnomalyValue, DecodeError> {
-    let MeterEvent::Recorded(usage) = event.decode()?;
+    let event_of_meter: MeterEvent = event.decode()?;
+    let usage = Counted::from(event_of_meter);
     Ok(wire::AnomalyValue {
         role: role.to_owned(),
         value: amount(&usage.value),

@@ -41,10 +41,9 @@ fn filter(query: &mut Query) -> Filter {
 fn wire(state: AnomalyState) -> wire::Anomaly {
     let AnomalyState { detected, resolved } = state;
     let mut detail = serde_json::Map::new();
-    detail.insert(
-        "usage_event_id".to_owned(),
-        json!(detected.usage_event_id.to_string()),
-    );
+    if let Some(cause) = detected.usage_event_id {
+        detail.insert("usage_event_id".to_owned(), json!(cause.to_string()));
+    }
     wire::Anomaly {
         id: detected.anomaly_id.to_string(),
         license_id: detected.license_id.to_string(),

@@ -194,6 +194,11 @@ impl TestDatabase {
         Self::from_template(TEMPLATE).await
     }
 
+    /// One without anything, for others than our servers.
+    pub(crate) async fn empty() -> Self {
+        Self::from_template("template1").await
+    }
+
     /// A copy of another, whose server has stopped. None is made while anybody is connected.
     pub(crate) async fn copy_of(other: &Self) -> Self {
         other.wait_until_left().await;

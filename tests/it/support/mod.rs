@@ -26,7 +26,7 @@ use vinzy_engine::secrets::Secrets;
 use vinzy_engine::settings::Settings;
 use vinzy_events::Timestamp;
 use vinzy_events::anomaly::detection;
-use vinzy_events::meter::MeterEvent;
+use vinzy_events::meter::{Counted, MeterEvent};
 use vinzy_projections::event_log;
 
 use client::Client;
@@ -243,10 +243,10 @@ pub(crate) async fn check_anomalies(pool: &sqlx::PgPool) -> u64 {
     let (mut windows, mut implied, mut found) = (HashMap::new(), BTreeMap::new(), BTreeSet::new());
     for event in event_log::read(&mut conn, span).await.unwrap() {
         if event.stream_type == "meter" {
-            let MeterEvent::Recorded(usage) = event.decode().unwrap();
+            let usage = Counted::from(event.decode::<MeterEvent>().unwrap());
             let window: &mut Vec<f64> = windows.entry(event.stream_id.clone()).or_default();
             let start = window.len().saturating_sub(detection::WINDOW);
-            if detection::detect_in(&window[start..], usage.value.to_f64()).is_some() {
+            if !usage.imported && detection::detect_in(&window[start..], usage.value.to_f64()).is_some() {
                 implied.insert(event.event_id.to_string(), event.position);
             }
             window.push(usage.value.to_f64());

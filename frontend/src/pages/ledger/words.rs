@@ -25,9 +25,11 @@ pub fn sentence(event: &LedgerEvent) -> String {
             "The ledger was handed over to a new signing key, and the old one signed that".to_owned()
         }
         "product.created" => format!("Product {} was added: {}", text("code"), text("name")),
+        "product.imported" => format!("Product {} was imported: {}", text("code"), text("name")),
         "product.updated" => changed("A product was changed", event),
         "product.deleted" => "A product was deleted".to_owned(),
         "customer.created" => "A customer was registered; their personal data are sealed".to_owned(),
+        "customer.imported" => "A customer was imported; their personal data are sealed".to_owned(),
         "customer.updated" => changed("A customer's data were changed", event),
         "customer.deleted" => "A customer was deleted".to_owned(),
         "customer.erased" => "A customer's personal data were destroyed for good".to_owned(),
@@ -35,6 +37,16 @@ pub fn sentence(event: &LedgerEvent) -> String {
             "A license of {} was issued, tier {}",
             text("product_code"),
             text("tier")
+        ),
+        "license.imported" => format!(
+            "A license of {} was imported, tier {}",
+            text("product_code"),
+            text("tier")
+        ),
+        "license.history_imported" => format!(
+            "Noted by the system before, and imported: {} at {}",
+            text("event_type"),
+            text("created_at")
         ),
         "license.updated" => changed("A license was changed", event),
         "license.suspended" => because("A license was suspended"),
@@ -44,6 +56,7 @@ pub fn sentence(event: &LedgerEvent) -> String {
         "license.deleted" => "A license was deleted; its history stays".to_owned(),
         "license.validated" => validated(event),
         "activation.created" => "A machine took a seat of a license".to_owned(),
+        "activation.imported" => "A machine of a license was imported".to_owned(),
         "activation.removed" => "A machine's seat became free".to_owned(),
         "activation.heartbeat" => "A machine said that it is alive".to_owned(),
         "usage.recorded" => format!(
@@ -52,6 +65,17 @@ pub fn sentence(event: &LedgerEvent) -> String {
             text("metric"),
             figure(event, "total")
         ),
+        "usage.imported" => format!(
+            "{} of {} imported, {} in all",
+            figure(event, "value"),
+            text("metric"),
+            figure(event, "total")
+        ),
+        "anomaly.imported" => format!(
+            "Unusual use of {} was imported: {}",
+            text("metric"),
+            text("severity")
+        ),
         "anomaly.detected" => format!(
             "Unusual use of {} was noticed: {}",
             text("metric"),
@@ -59,10 +83,12 @@ pub fn sentence(event: &LedgerEvent) -> String {
         ),
         "anomaly.resolved" => "An anomaly was dealt with".to_owned(),
         "api_key.created" => format!("API key {} was made", text("name")),
+        "api_key.imported" => format!("API key {} was imported", text("name")),
         "api_key.updated" => changed("An API key was changed", event),
         "api_key.rotated" => "An API key got a new secret".to_owned(),
         "api_key.revoked" => "An API key was revoked".to_owned(),
         "endpoint.created" => format!("A webhook to {} was set up", text("url")),
+        "endpoint.imported" => format!("A webhook to {} was imported", text("url")),
         "endpoint.updated" => changed("A webhook was changed", event),
         "endpoint.secret_rotated" => "A webhook got a new signing secret".to_owned(),
         "endpoint.disabled" => because("A webhook was disabled"),

@@ -218,7 +218,8 @@ fn Fold(summary: String, children: ChildrenFn) -> impl IntoView {
 
 fn icon(event_type: &str) -> icondata::Icon {
     match event_type {
-        "license.created" => icondata::LuKeyRound,
+        "license.created" | "license.imported" => icondata::LuKeyRound,
+        "license.history_imported" => icondata::LuHistory,
         "license.updated" => icondata::LuPencil,
         "license.suspended" => icondata::LuPause,
         "license.reinstated" => icondata::LuPlay,
@@ -226,11 +227,11 @@ fn icon(event_type: &str) -> icondata::Icon {
         "license.revoked" => icondata::LuBan,
         "license.deleted" => icondata::LuTrash2,
         "license.validated" => icondata::LuCheck,
-        "activation.created" => icondata::LuPlug,
+        "activation.created" | "activation.imported" => icondata::LuPlug,
         "activation.removed" => icondata::LuUnplug,
         "activation.heartbeat" => icondata::LuHeartPulse,
-        "usage.recorded" => icondata::LuChartNoAxesColumn,
-        "anomaly.detected" => icondata::LuTriangleAlert,
+        "usage.recorded" | "usage.imported" => icondata::LuChartNoAxesColumn,
+        "anomaly.detected" | "anomaly.imported" => icondata::LuTriangleAlert,
         "anomaly.resolved" => icondata::LuCircleCheck,
         _ => icondata::LuCircle,
     }

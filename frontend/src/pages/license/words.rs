@@ -19,8 +19,10 @@ pub struct Told {
 }
 
 /// The kinds of events that a license's history can have, with their names.
-pub const KINDS: [(&str, &str); 14] = [
+pub const KINDS: [(&str, &str); 19] = [
     ("license.created", "Issued"),
+    ("license.imported", "Imported"),
+    ("license.history_imported", "History from before"),
     ("license.updated", "Changed"),
     ("license.suspended", "Suspended"),
     ("license.reinstated", "Reinstated"),
@@ -29,9 +31,12 @@ pub const KINDS: [(&str, &str); 14] = [
     ("license.deleted", "Deleted"),
     ("license.validated", "Validations"),
     ("activation.created", "Machine activated"),
+    ("activation.imported", "Machine imported"),
     ("activation.removed", "Machine deactivated"),
     ("activation.heartbeat", "Heartbeats"),
     ("usage.recorded", "Usage"),
+    ("usage.imported", "Usage imported"),
+    ("anomaly.imported", "Anomaly imported"),
     ("anomaly.detected", "Anomaly found"),
     ("anomaly.resolved", "Anomaly resolved"),
 ];
@@ -55,6 +60,8 @@ pub fn tell(entry: &AuditEntry) -> Told {
     let detail = &entry.detail;
     let (sentence, tone) = match entry.event_type.as_str() {
         "license.created" => (issued(&who, detail), "good"),
+        "license.imported" => (imported(detail), "good"),
+        "license.history_imported" => (history(detail), "quiet"),
         "license.updated" => (format!("{who} changed it."), ""),
         "license.suspended" => (because(format!("{who} suspended it"), detail), "warning"),
         "license.reinstated" => (because(format!("{who} reinstated it"), detail), "good"),
@@ -63,10 +70,12 @@ pub fn tell(entry: &AuditEntry) -> Told {
         "license.deleted" => (format!("{who} deleted it."), "bad"),
         "license.validated" => (validated(detail), "quiet"),
         "activation.created" => (format!("Machine {} took a seat.", machine(detail)), ""),
+        "activation.imported" => (machine_imported(detail), ""),
         "activation.removed" => (removed(entry, &who), ""),
         "activation.heartbeat" => (heartbeat(detail), "quiet"),
         "usage.recorded" => (used(&who, detail), "quiet"),
-        "anomaly.detected" => (anomaly(detail), "warning"),
+        "usage.imported" => (used_before(detail), "quiet"),
+        "anomaly.detected" | "anomaly.imported" => (anomaly(detail), "warning"),
         "anomaly.resolved" => (resolved(&who, detail), "good"),
         other => (format!("{who}: {other}."), ""),
     };
@@ -89,7 +98,7 @@ pub fn tell_run(entries: &[AuditEntry]) -> String {
         return String::new();
     };
     match newest.event_type.as_str() {
-        "usage.recorded" => {
+        "usage.recorded" | "usage.imported" => {
             let sum: f64 = entries
                 .iter()
                 .filter_map(|entry| decimal(&entry.detail["value"])?.parse::<f64>().ok())
@@ -121,10 +130,46 @@ pub fn belong_together(one: &AuditEntry, other: &AuditEntry) -> bool {
     one.event_type == other.event_type
         && match one.event_type.as_str() {
             "usage.recorded" => same("metric") && one.actor == other.actor,
+            "usage.imported" => same("metric"),
             "activation.heartbeat" => same("fingerprint"),
             "license.validated" => same("outcomes"),
             _ => false,
         }
+}
+
+fn imported(detail: &Value) -> String {
+    let since = detail["created_at"]
+        .as_str()
+        .map(format::local_day)
+        .unwrap_or_default();
+    format!(
+        "It was imported from the system before, where it was issued on {since}: tier {}.",
+        say(&detail["tier"])
+    )
+}
+
+/// What the system before had noted. Nothing proves it, and it says so.
+fn history(detail: &Value) -> String {
+    let at = detail["created_at"].as_str().map(format::utc).unwrap_or_default();
+    format!(
+        "Imported, not proven: {} by {} at {at}.",
+        say(&detail["event_type"]),
+        say(&detail["actor"])
+    )
+}
+
+fn machine_imported(detail: &Value) -> String {
+    let seat = if detail["removed_at"].is_null() {
+        "with its seat"
+    } else {
+        "as history, without a seat"
+    };
+    format!("Machine {} was imported, {seat}.", machine(detail))
+}
+
+fn used_before(detail: &Value) -> String {
+    let value = decimal(&detail["value"]).unwrap_or_default();
+    format!("{value} of {} were imported.", say(&detail["metric"]))
 }
 
 fn issued(who: &str, detail: &Value) -> String {

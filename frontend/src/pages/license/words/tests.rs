@@ -103,3 +103,21 @@ fn a_change_names_its_new_values() {
             .contains(&"Overrides: calls limit 9".to_owned())
     );
 }
+
+#[test]
+fn what_was_imported_says_so() {
+    let of = |event_type: &str, detail| told(&entry(event_type, "import", None, detail));
+    let history =
+        json!({"event_type": "license.created", "actor": "system", "created_at": "2025-01-31T12:00:00Z"});
+    assert_eq!(
+        of("license.history_imported", history),
+        "Imported, not proven: license.created by system at 2025-01-31 12:00:00 UTC."
+    );
+    let gone = json!({"fingerprint": "m1", "removed_at": "2025-01-31T12:00:00Z"});
+    assert_eq!(
+        of("activation.imported", gone),
+        "Machine m1 was imported, as history, without a seat."
+    );
+    let usage = json!({"metric": "calls", "value": "1.5", "total": "2"});
+    assert_eq!(of("usage.imported", usage), "1.5 of calls were imported.");
+}

@@ -39,6 +39,7 @@ use vinzy_events::endpoint::Endpoint;
 use vinzy_events::license::License;
 use vinzy_events::meter::Meter;
 use vinzy_events::product::Product;
+use vinzy_events::purchase::Purchase;
 use vinzy_events::tenant::Tenant;
 
 pub use attempt::{Attempt, Credential, Personal, Taken};
@@ -63,7 +64,7 @@ use writer::{Connections, Pending, Queued, Writer};
 const QUEUE: usize = 4_096;
 
 /// The types of all streams that commands write.
-const STREAM_TYPES: [&str; 8] = [
+const STREAM_TYPES: [&str; 9] = [
     <Product as cqrs_es::Aggregate>::TYPE,
     <Customer as cqrs_es::Aggregate>::TYPE,
     <License as cqrs_es::Aggregate>::TYPE,
@@ -72,6 +73,7 @@ const STREAM_TYPES: [&str; 8] = [
     <ApiKey as cqrs_es::Aggregate>::TYPE,
     <Tenant as cqrs_es::Aggregate>::TYPE,
     <Endpoint as cqrs_es::Aggregate>::TYPE,
+    <Purchase as cqrs_es::Aggregate>::TYPE,
 ];
 
 /// The ledgers of this node.

@@ -101,6 +101,12 @@ impl From<CommandError> for Problem {
             CommandError::NoSuchProduct(code) => {
                 Self::not_found("PRODUCT_NOT_FOUND", format!("Product '{code}' not found"))
             }
+            CommandError::NoSuchTier { product_code, tier } => Self::not_found(
+                "TIER_NOT_FOUND",
+                format!("Product '{product_code}' has no tier '{tier}'"),
+            ),
+            // Both are seen to before anything is asked of a purchase.
+            CommandError::Purchase(error) => Self::internal(&error),
             CommandError::ProductCodeTaken(code) => Self::conflict(
                 "PRODUCT_CODE_TAKEN",
                 format!("There is a product with the code {code} already."),

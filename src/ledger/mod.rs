@@ -14,6 +14,7 @@ pub mod feed;
 mod handover;
 pub mod head;
 mod load;
+mod mails;
 mod open;
 mod operation;
 pub mod publisher;
@@ -48,6 +49,7 @@ pub use checkpoint_keys::CheckpointKeys;
 pub use endpoint_secrets::SealedSecret;
 pub use feed::{Feed, Listener};
 pub use load::StreamStore;
+pub use mails::SealedMail;
 pub use open::{NamedKey, OpenError, Opening, named_key, named_keys, open};
 pub use operation::{
     Context, Idempotency, LedgerError, Needs, Operation, Outcome, Receipt, ReceiptSlot, StreamPoint,

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use lettre::message::header::ContentType;
-use lettre::message::{Mailbox, Message};
+use lettre::message::header::{ContentTransferEncoding, ContentType};
+use lettre::message::{Body, Mailbox, Message};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Tls, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
@@ -17,6 +17,8 @@ use crate::config::ProvisioningConfig;
 
 /// How long the mail server may take for one step.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Bytes of a line that may go as it is.
+const LINE: usize = 900;
 /// Replies that are about us, not about the mail: whoever runs the server can mend that.
 const ABOUT_US: [&str; 5] = ["530", "534", "535", "538", "421"];
 
@@ -108,11 +110,6 @@ impl Sender {
         let Some(url) = &config.smtp_url else {
             return Ok(None);
         };
-        let from: Mailbox = config
-            .mail_from
-            .as_deref()
-            .and_then(|from| from.parse().ok())
-            .ok_or(MailConfigError::From)?;
         let url = Url::parse(url.expose()).map_err(|_| MailConfigError::Url)?;
         let host = url.host_str().ok_or(MailConfigError::Url)?.to_owned();
         // `[::1]` is an address in brackets to a URL, and without them to whoever connects.
@@ -133,6 +130,8 @@ impl Sender {
             ("smtp", Some("none")) => (Tls::None, 25),
             _ => return Err(MailConfigError::Url),
         };
+        let from = config.mail_from.as_deref().map(str::parse::<Mailbox>);
+        let from = from.and_then(Result::ok).ok_or(MailConfigError::From)?;
         let own_name = ClientId::Domain(from.email.domain().to_owned());
         let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(host)
             .port(url.port().unwrap_or(port))
@@ -173,6 +172,14 @@ impl Sender {
     ) -> Result<Message, SendError> {
         let to = Mailbox::new(None, to.parse().map_err(|_| SendError::Address)?);
         let domain = self.from.email.domain();
+        // Text that people can read in any mail reader, and filters: Base64 is for other things.
+        let short = |line: &str| line.len() < LINE;
+        let body = if content.body.is_ascii() && content.body.lines().all(short) {
+            Body::new(content.body)
+        } else {
+            let encoding = ContentTransferEncoding::QuotedPrintable;
+            Body::new_with_encoding(content.body, encoding).map_err(|_| SendError::Address)?
+        };
         let message = Message::builder()
             .from(self.from.clone())
             .to(to)
@@ -180,7 +187,7 @@ impl Sender {
             .date(SystemTime::from(at.to_chrono()))
             .message_id(Some(format!("<{mail_id}@{domain}>")))
             .header(ContentType::TEXT_PLAIN)
-            .body(content.body);
+            .body(body);
         message.map_err(|_| SendError::Address)
     }
 }
@@ -290,7 +297,15 @@ mod tests {
                 .any(|line| line.to_ascii_lowercase().starts_with("bcc")),
             "{head}"
         );
-        assert!(body.contains("PRD-AAAAA"), "{body}");
+        assert_eq!(body, "Gr=C3=BC=C3=9Fe\r\n.\r\nPRD-AAAAA\r\n");
+        let plain = Rendered {
+            subject: "x".into(),
+            body: "Hello\n\n    PRD-AAAAA\n".into(),
+        };
+        let message = sender.message(mail_id, "jane@example.com", plain, at).unwrap();
+        let text = String::from_utf8(message.formatted()).unwrap();
+        let (_, body) = text.split_once("\r\n\r\n").unwrap();
+        assert_eq!(body, "Hello\r\n\r\n    PRD-AAAAA\r\n");
         for to in ["nobody", "a@b\r\nRCPT TO:<c@d>", ""] {
             assert!(sender.message(mail_id, to, content(), at).is_err(), "{to}");
         }

@@ -125,15 +125,12 @@ fn fill(text: &str, about: &Subject<'_>) -> String {
     for part in parts {
         let place = part.split_once("}}");
         let value = place.and_then(|(name, rest)| Some((value(name.trim(), about)?, rest)));
-        match value {
-            Some((value, rest)) => {
-                filled.push_str(&value);
-                filled.push_str(rest);
-            }
-            None => {
-                filled.push_str("{{");
-                filled.push_str(part);
-            }
+        if let Some((value, rest)) = value {
+            filled.push_str(&value);
+            filled.push_str(rest);
+        } else {
+            filled.push_str("{{");
+            filled.push_str(part);
         }
     }
     filled

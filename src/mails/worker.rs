@@ -247,11 +247,10 @@ impl Mails {
         };
         if let Some(failure) = &failure {
             let error = failure as &dyn std::error::Error;
-            match fate {
-                Fate::GivenUp => {
-                    tracing::warn!(%license_id, error, "the key of a license is undelivered");
-                }
-                _ => tracing::info!(%license_id, error, "the key of a license is mailed later"),
+            if fate == Fate::GivenUp {
+                tracing::warn!(%license_id, error, "the key of a license is undelivered");
+            } else {
+                tracing::info!(%license_id, error, "the key of a license is mailed later");
             }
         }
         self.metrics.tried(match fate {

@@ -299,6 +299,82 @@ async fn what_cannot_be_issued_is_told_and_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn odd_messages_are_refused_although_they_are_signed() {
+    let app = start().await;
+    sold(&app.client).await;
+    let good = stripe_event(
+        "evt_1",
+        "checkout.session.completed",
+        &session("cs_1", "jane@example.com", "pro"),
+    )
+    .to_string();
+    let with = |from: &str, to: &str| {
+        assert!(good.contains(from), "{from}");
+        good.replacen(from, to, 1).into_bytes()
+    };
+    let deep = format!("{}1{}", "{\"a\":".repeat(5_000), "}".repeat(5_000));
+    for (name, body, status) in [
+        ("not UTF-8", b"{\"id\":\"\xff\xfe\"}".to_vec(), 400),
+        ("trailing", format!("{good} {{}}").into_bytes(), 400),
+        ("deep", deep.into_bytes(), 400),
+        ("lone surrogate", with("Jane Doe", "\\ud800"), 400),
+        ("number beyond range", with("1772366400", "1e999"), 400),
+        (
+            "time that there is not",
+            with("1772366400", "99999999999999999"),
+            400,
+        ),
+        (
+            "array for an object",
+            with("\"metadata\":{", "\"metadata\":[], \"more\":{"),
+            200,
+        ),
+        (
+            "NUL in an address",
+            with("jane@example.com", "jane\\u0000@example.com"),
+            422,
+        ),
+        (
+            "two addresses",
+            with("jane@example.com", "jane@example.com,joan@example.com"),
+            422,
+        ),
+        ("NUL in a tier", with("\"pro\"", "\"pro\\u0000\""), 422),
+        ("tier that is a number", with("\"pro\"", "7"), 422),
+        ("reference with a line", with("pi_1", "pi_1\\n"), 422),
+        ("long reference", with("cs_1", &"c".repeat(256)), 422),
+        ("too large", vec![b' '; 300_000], 413),
+    ] {
+        let signature = {
+            let time = start_time().as_seconds().to_string();
+            let mac = mac(STRIPE_SECRET, &[time.as_bytes(), b".", &body]);
+            format!("t={time},v1={}", HEXLOWER.encode(&mac))
+        };
+        let request = app.client.request(Method::POST, "/webhooks/stripe");
+        let answer = send(request.header("Stripe-Signature", signature).body(body)).await;
+        assert_eq!(answer.status, status, "{name}: {}", answer.body);
+        if status == 200 {
+            assert_eq!(answer.body["outcome"], "ignored", "{name}");
+        } else {
+            answer.into_problem();
+        }
+    }
+    // A name is whatever the buyer has typed, without what nobody could see.
+    let odd = String::from_utf8(with("Jane Doe", "\\u0000J\\u202e\\r\\nBcc: x")).unwrap();
+    let signature = stripe_signature(STRIPE_SECRET, start_time().as_seconds(), &odd);
+    let told = post_stripe(&app.client, "", odd, Some(signature))
+        .await
+        .expect(200);
+    assert_eq!(told["outcome"], "issued");
+    assert_eq!(
+        app.client.get("/customers").await.expect(200)[0]["name"],
+        "JBcc: x"
+    );
+    assert_eq!(count(&app, "/licenses").await, 1);
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn a_product_without_tiers_takes_any_and_a_license_that_is_told_more_goes_before_its_tier() {
     let app = start().await;
     let plain = app.product("ABC").await;
@@ -466,6 +542,27 @@ async fn whoever_buys_again_stays_the_same_customer() {
     app.finish().await;
 }
 
+/// The next month is paid, and then it is over.
+async fn a_last_month(app: &TestApp, told: &Value, now: i64) {
+    let status = async || license(app, told).await["status"].clone();
+    let third = invoice("in_3", "sub_1", NEXT_MONTH + 60 * 86_400);
+    stripe_at(app, "evt_11", "invoice.paid", &third, now + 40)
+        .await
+        .expect(200);
+    assert_eq!(status().await, "active");
+    let deleted = json!({"id": "sub_1", "status": "canceled"});
+    stripe_at(app, "evt_12", "customer.subscription.deleted", &deleted, now + 50)
+        .await
+        .expect(200);
+    assert_eq!(status().await, "suspended");
+    let audit = format!("/audit/{}", told["license_id"].as_str().unwrap());
+    let audit = app.client.get(&audit).await.expect(200).to_string();
+    assert!(audit.contains("stripe: the subscription has ended"), "{audit}");
+    let listed = app.client.get("/purchases").await.expect(200);
+    assert_eq!(listed[0]["status"], "ended");
+    assert_eq!(listed[0]["paid_until"], "2026-05-31T12:00:00.000000Z");
+}
+
 #[tokio::test]
 async fn a_subscription_renews_is_held_back_and_ends() {
     let app = start().await;
@@ -551,29 +648,7 @@ async fn a_subscription_renews_is_held_back_and_ends() {
         .await
         .expect(200);
     assert_eq!(status().await, "suspended");
-    // The next month is paid, and then it is over.
-    let third = invoice("in_3", "sub_1", NEXT_MONTH + 60 * 86_400);
-    stripe_at(&app, "evt_11", "invoice.paid", &third, now + 40)
-        .await
-        .expect(200);
-    assert_eq!(status().await, "active");
-    let deleted = json!({"id": "sub_1", "status": "canceled"});
-    stripe_at(
-        &app,
-        "evt_12",
-        "customer.subscription.deleted",
-        &deleted,
-        now + 50,
-    )
-    .await
-    .expect(200);
-    assert_eq!(status().await, "suspended");
-    let audit = format!("/audit/{}", told["license_id"].as_str().unwrap());
-    let audit = app.client.get(&audit).await.expect(200).to_string();
-    assert!(audit.contains("stripe: the subscription has ended"), "{audit}");
-    let listed = app.client.get("/purchases").await.expect(200);
-    assert_eq!(listed[0]["status"], "ended");
-    assert_eq!(listed[0]["paid_until"], "2026-05-31T12:00:00.000000Z");
+    a_last_month(&app, &told, now).await;
     app.finish().await;
 }
 

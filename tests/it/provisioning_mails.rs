@@ -11,6 +11,7 @@ use vinzy_events::Timestamp;
 use crate::crash::place;
 use crate::provisioning::{STRIPE_SECRET, provisioning, session, sold, stripe_event, stripe_signature, with};
 use crate::support::client::{Client, send};
+use crate::support::database::TestDatabase;
 use crate::support::node::{Node, vinzy};
 use crate::support::smtp::MailServer;
 use crate::support::{TestApp, eventually, start_time};
@@ -189,6 +190,57 @@ async fn a_key_is_not_sent_in_the_clear_unless_that_is_said() {
     }
     assert!(server.tries() >= 2);
     assert!(server.taken().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_go_encrypted_to_a_mail_server_that_is_trusted() {
+    let ([asked, always], issuer) = MailServer::encrypted().await;
+    let directory = tempfile::tempdir().unwrap();
+    let (trusted, other) = (
+        directory.path().join("ca.pem"),
+        directory.path().join("other.pem"),
+    );
+    std::fs::write(&trusted, issuer).unwrap();
+    let (_, foreign) = MailServer::encrypted().await;
+    std::fs::write(&other, foreign).unwrap();
+    let database = TestDatabase::create().await;
+    let now = || vinzy_engine::clock::Clock::System.now();
+    let mut bought = 0;
+    for (server, url) in [
+        (&asked, format!("smtp://localhost:{}", asked.port)),
+        (&always, format!("smtps://localhost:{}", always.port)),
+    ] {
+        for (issuers, delivered) in [(&other, false), (&trusted, true)] {
+            let settings = [
+                ("VINZY_STRIPE_WEBHOOK_SECRET", STRIPE_SECRET),
+                ("VINZY_SMTP_URL", url.as_str()),
+                ("VINZY_MAIL_FROM", "shop@example.com"),
+                ("VINZY_MAIL_RETRY_SCHEDULE", "24h"),
+                ("SSL_CERT_FILE", issuers.to_str().unwrap()),
+            ];
+            let node = Node::on_database_with(&database.url(), &settings);
+            if bought == 0 {
+                sold(&node.client).await;
+            }
+            bought += 1;
+            buy(&node.client, now(), &format!("evt_{bought}"), "jane@example.com").await;
+            if delivered {
+                newest(&node.client, "delivered").await;
+                let mail = server.taken().pop().unwrap();
+                assert_eq!(node.client.validate(&mail.key().into()).await["valid"], true);
+            } else {
+                eventually("a try", async || {
+                    let mails = node.client.get("/mails").await.expect(200);
+                    mails[0]["last_error"].is_string()
+                })
+                .await;
+                assert!(server.taken().is_empty(), "{url}");
+            }
+            assert!(node.terminate().success());
+        }
+        assert_eq!(server.taken().len(), 1, "{url}");
+    }
+    database.drop().await;
 }
 
 #[tokio::test]

@@ -3,9 +3,12 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::pki_types::PrivateKeyDer;
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::net::TcpListener;
 use tokio::time::Instant;
+use tokio_rustls::TlsAcceptor;
 
 /// How long something may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -43,6 +46,19 @@ impl Taken {
 /// What it answers to a recipient: a reply such as `250 ok`.
 type Answering = Box<dyn Fn(&str) -> String + Send + Sync>;
 
+/// When connections are encrypted.
+#[derive(Clone)]
+enum Encryption {
+    Never,
+    /// Once the client says STARTTLS.
+    Asked(TlsAcceptor),
+    /// From the first byte on.
+    Always(TlsAcceptor),
+}
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
 pub(crate) struct MailServer {
     pub(crate) port: u16,
     taken: Arc<Mutex<Vec<Taken>>>,
@@ -57,6 +73,36 @@ impl MailServer {
     }
 
     pub(crate) async fn on(port: u16) -> Self {
+        Self::with(port, Encryption::Never).await
+    }
+
+    /// Servers for `localhost` that speak TLS when they are asked to, and always, and the issuer of their certificate in PEM.
+    pub(crate) async fn encrypted() -> ([Self; 2], String) {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+        let certificate = params.signed_by(&key, &issuer).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(
+                vec![certificate.der().clone()],
+                PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
+            )
+            .unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let servers = [
+            Self::with(0, Encryption::Asked(acceptor.clone())).await,
+            Self::with(0, Encryption::Always(acceptor)).await,
+        ];
+        (servers, issuer.pem())
+    }
+
+    async fn with(port: u16, encryption: Encryption) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let taken = Arc::new(Mutex::new(vec![]));
@@ -68,8 +114,9 @@ impl MailServer {
             while let Ok((stream, _)) = listener.accept().await {
                 *count.lock().unwrap() += 1;
                 let (log, replies) = (Arc::clone(&log), Arc::clone(&replies));
+                let encryption = encryption.clone();
                 tokio::spawn(async move {
-                    let _ = talk(stream, &log, &replies).await;
+                    let _ = talk(stream, encryption, &log, &replies).await;
                 });
             }
         });
@@ -125,15 +172,20 @@ impl Drop for MailServer {
 }
 
 async fn talk(
-    stream: TcpStream,
+    stream: impl Stream + 'static,
+    encryption: Encryption,
     log: &Mutex<Vec<Taken>>,
     answering: &Mutex<Answering>,
 ) -> std::io::Result<()> {
-    let (reading, mut writing) = stream.into_split();
-    let mut lines = BufReader::new(reading).lines();
-    writing.write_all(b"220 mail.test ESMTP\r\n").await?;
+    let (stream, mut acceptor): (Box<dyn Stream>, _) = match encryption {
+        Encryption::Never => (Box::new(stream), None),
+        Encryption::Asked(acceptor) => (Box::new(stream), Some(acceptor)),
+        Encryption::Always(acceptor) => (Box::new(acceptor.accept(stream).await?), None),
+    };
+    let mut stream = BufReader::new(stream);
+    stream.write_all(b"220 mail.test ESMTP\r\n").await?;
     let (mut from, mut to) = (String::new(), vec![]);
-    while let Some(line) = lines.next_line().await? {
+    while let Some(line) = next_line(&mut stream).await? {
         let address = || line.split(['<', '>']).nth(1).unwrap_or_default().to_owned();
         let verb = line
             .split([' ', ':'])
@@ -141,7 +193,19 @@ async fn talk(
             .unwrap_or_default()
             .to_ascii_uppercase();
         let reply = match verb.as_str() {
+            "EHLO" | "HELO" if acceptor.is_some() => "250-mail.test\r\n250 STARTTLS".to_owned(),
             "EHLO" | "HELO" => "250-mail.test\r\n250 8BITMIME".to_owned(),
+            "STARTTLS" => {
+                let Some(acceptor) = acceptor.take() else {
+                    return Ok(());
+                };
+                stream.write_all(b"220 go on\r\n").await?;
+                let encrypted: Box<dyn Stream> = Box::new(acceptor.accept(stream.into_inner()).await?);
+                stream = BufReader::new(encrypted);
+                continue;
+            }
+            // Who forgets to encrypt is not served.
+            _ if acceptor.is_some() => "530 encrypt first".to_owned(),
             "MAIL" => {
                 from = address();
                 "250 ok".to_owned()
@@ -154,9 +218,9 @@ async fn talk(
                 reply
             }
             "DATA" => {
-                writing.write_all(b"354 go on\r\n").await?;
+                stream.write_all(b"354 go on\r\n").await?;
                 let mut text = String::new();
-                while let Some(line) = lines.next_line().await? {
+                while let Some(line) = next_line(&mut stream).await? {
                     if line == "." {
                         break;
                     }
@@ -171,12 +235,21 @@ async fn talk(
                 "250 taken".to_owned()
             }
             "QUIT" => {
-                writing.write_all(b"221 bye\r\n").await?;
+                stream.write_all(b"221 bye\r\n").await?;
                 return Ok(());
             }
             _ => "250 ok".to_owned(),
         };
-        writing.write_all(format!("{reply}\r\n").as_bytes()).await?;
+        stream.write_all(format!("{reply}\r\n").as_bytes()).await?;
     }
     Ok(())
+}
+
+/// The next line without its end; nothing once the other side is gone.
+async fn next_line(stream: &mut BufReader<Box<dyn Stream>>) -> std::io::Result<Option<String>> {
+    let mut line = String::new();
+    if stream.read_line(&mut line).await? == 0 {
+        return Ok(None);
+    }
+    Ok(Some(line.trim_end_matches(['\r', '\n']).to_owned()))
 }

@@ -16,6 +16,9 @@ use crate::webhooks::schedule::Schedule;
 /// The file that is read when none is named.
 const DEFAULT_FILE: &str = "vinzy.toml";
 
+/// Settings that may be tables in the file.
+const TABLES: [&str; 3] = ["hmac_keys", "polar_webhook_secret", "stripe_webhook_secret"];
+
 /// A text that must not be printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
@@ -187,6 +190,60 @@ pub struct ServerConfig {
     /// Whom the server may call for integrators, and how often.
     #[command(flatten)]
     pub webhooks: WebhookConfig,
+
+    /// Who may tell of purchases, and how license keys are mailed.
+    #[command(flatten)]
+    pub provisioning: ProvisioningConfig,
+}
+
+/// Who may tell of purchases, and how license keys are mailed.
+#[derive(Debug, Clone, Args)]
+pub struct ProvisioningConfig {
+    /// Signing secrets of Stripe's webhook to /webhooks/stripe, separated by commas, or by tenant as
+    /// {"default":"whsec_…","acme":["whsec_…"]}; empty turns the route off
+    #[arg(
+        long,
+        env = "VINZY_STRIPE_WEBHOOK_SECRET",
+        value_name = "SECRETS",
+        hide_env_values = true
+    )]
+    pub stripe_webhook_secret: Option<Secret>,
+
+    /// Signing secrets of Polar's webhook to /webhooks/polar, likewise
+    #[arg(
+        long,
+        env = "VINZY_POLAR_WEBHOOK_SECRET",
+        value_name = "SECRETS",
+        hide_env_values = true
+    )]
+    pub polar_webhook_secret: Option<Secret>,
+
+    /// Days that the license of a subscription lasts longer than what was paid for
+    #[arg(long, env = "VINZY_SUBSCRIPTION_GRACE_DAYS", value_name = "DAYS", default_value_t = 3,
+          value_parser = clap::value_parser!(u32).range(0..=365))]
+    pub subscription_grace_days: u32,
+
+    /// Mail server that license keys are sent by, as <smtp://user:password@host:587> with STARTTLS or
+    /// <smtps://user:password@host:465>; empty sends none
+    #[arg(long, env = "VINZY_SMTP_URL", value_name = "URL", hide_env_values = true)]
+    pub smtp_url: Option<Secret>,
+
+    /// Who mails come from, as `Shop <shop@example.com>`
+    #[arg(long, env = "VINZY_MAIL_FROM", value_name = "ADDRESS")]
+    pub mail_from: Option<String>,
+
+    /// File with what mails say: a line `Subject: …`, an empty one, and text with {{key}}
+    #[arg(long, env = "VINZY_MAIL_TEMPLATE", value_name = "FILE")]
+    pub mail_template: Option<PathBuf>,
+
+    /// Pauses before a mail is tried again, separated by commas; each varies by a fifth
+    #[arg(
+        long,
+        env = "VINZY_MAIL_RETRY_SCHEDULE",
+        value_name = "PAUSES",
+        default_value = "10s,1m,10m,1h,6h,24h"
+    )]
+    pub mail_retry_schedule: Schedule,
 }
 
 /// Whom the server may call for integrators, and how often.
@@ -366,6 +423,12 @@ impl Default for AccessConfig {
 }
 
 impl Default for WebhookConfig {
+    fn default() -> Self {
+        defaults()
+    }
+}
+
+impl Default for ProvisioningConfig {
     fn default() -> Self {
         defaults()
     }
@@ -603,8 +666,8 @@ fn text_of(value: &toml::Value, key: &str, path: &Path) -> Result<String, FileEr
                 .map(|texts| texts.join(","))
                 .ok_or_else(|| wrong_type(key, path))
         }
-        // Keys by version may be written as a table.
-        toml::Value::Table(table) if key == "hmac_keys" => {
+        // Keys by version, and secrets by tenant, may be written as a table.
+        toml::Value::Table(table) if TABLES.contains(&key) => {
             serde_json::to_string(table).map_err(|_| wrong_type(key, path))
         }
         _ => Err(wrong_type(key, path)),
@@ -682,6 +745,20 @@ mod tests {
             cli.secrets.hmac_keys.unwrap().expose(),
             r#"{"0":"old","1":"new"}"#
         );
+    }
+
+    #[test]
+    fn secrets_by_tenant_may_be_a_table() {
+        let file = "[stripe_webhook_secret]\nacme = [\"new\", \"old\"]";
+        let secret = parse(file, &[])
+            .unwrap()
+            .server
+            .provisioning
+            .stripe_webhook_secret;
+        assert_eq!(secret.unwrap().expose(), r#"{"acme":["new","old"]}"#);
+        let listed = parse("polar_webhook_secret = [\"new\", \"old\"]", &[]).unwrap();
+        let secret = listed.server.provisioning.polar_webhook_secret;
+        assert_eq!(secret.unwrap().expose(), "new,old");
     }
 
     #[test]

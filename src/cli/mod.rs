@@ -231,6 +231,9 @@ mod tests {
             .collect();
         let expected = [
             "VINZY_METRICS_TOKEN",
+            "VINZY_STRIPE_WEBHOOK_SECRET",
+            "VINZY_POLAR_WEBHOOK_SECRET",
+            "VINZY_SMTP_URL",
             "VINZY_DB_URL",
             "VINZY_DB_READ_URL",
             "VINZY_SECRET_KEY",

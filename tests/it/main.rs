@@ -34,6 +34,8 @@ mod nodes;
 mod openapi;
 mod overview;
 mod packaging;
+mod provisioning;
+mod provisioning_mails;
 mod races;
 mod records;
 mod replay;

@@ -25,6 +25,7 @@ use crate::machines::{
 };
 use crate::overview::Overview;
 use crate::products::{CreateProduct, Product, UpdateProduct};
+use crate::provisioning::{Mail, Purchase};
 use crate::service::{Health, Readiness};
 use crate::settings::Settings;
 use crate::tenants::{CreateTenant, NewTenant, Tenant, UpdateTenant};
@@ -533,6 +534,31 @@ pub mod events {
             .query("limit", filter.limit)
             .query("types", Some(filter.types.join(",")))
             .query("wait", filter.wait)
+    }
+}
+
+/// Purchases.
+pub mod purchases {
+    use super::*;
+
+    /// Purchases with their licenses.
+    pub fn list(part: &Part) -> Call<Page<Purchase>> {
+        Call::list("/purchases").part(part)
+    }
+}
+
+/// Mails with license keys.
+pub mod mails {
+    use super::*;
+
+    /// Mails; a status of `undelivered` shows those that need somebody.
+    pub fn list(status: Option<&str>, part: &Part) -> Call<Page<Mail>> {
+        Call::list("/mails").part(part).query("status", status)
+    }
+
+    /// Sends a mail again.
+    pub fn resend(id: &str) -> Call<Mail> {
+        Call::order(path!("/mails/{}/resend", id))
     }
 }
 

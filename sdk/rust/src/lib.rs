@@ -33,6 +33,7 @@ pub mod licenses;
 pub mod machines;
 pub mod overview;
 pub mod products;
+pub mod provisioning;
 pub mod service;
 pub mod settings;
 #[cfg(feature = "client")]

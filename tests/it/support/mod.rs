@@ -7,6 +7,7 @@ pub(crate) mod load;
 pub(crate) mod node;
 pub(crate) mod proxy;
 pub(crate) mod receiver;
+pub(crate) mod smtp;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
@@ -17,7 +18,8 @@ use vinzy_client::tenants::CreateTenant;
 use vinzy_engine::app::{App, DEFAULT_LEDGER};
 use vinzy_engine::clock::{Clock, Entropy};
 use vinzy_engine::config::{
-    AccessConfig, ConnectionConfig, SecretConfig, ServerConfig, ValidationAudit, WebhookConfig,
+    AccessConfig, ConnectionConfig, ProvisioningConfig, SecretConfig, ServerConfig, ValidationAudit,
+    WebhookConfig,
 };
 use vinzy_engine::database::{connect, disconnect};
 use vinzy_engine::http;
@@ -66,6 +68,7 @@ pub(crate) fn server_config() -> ServerConfig {
                 .to_vec(),
             ..WebhookConfig::default()
         },
+        provisioning: ProvisioningConfig::default(),
     }
 }
 

@@ -35,6 +35,7 @@ mod overview;
 mod packaging;
 mod races;
 mod records;
+mod reference;
 mod replay;
 mod scale_model;
 mod sessions;

@@ -66,7 +66,7 @@ pub enum LogFormat {
 #[derive(Debug, Clone, Args)]
 pub struct ReplicaConfig {
     /// Streaming replica of the database, as <postgres://user:password@host/name>, that lists, searches and sums are
-    /// read from as long as it keeps up
+    /// read from as long as it keeps up; empty reads everything from the database itself
     #[arg(long, env = "VINZY_DB_READ_URL", value_name = "URL", hide_env_values = true)]
     pub db_read_url: Option<Secret>,
 }
@@ -74,8 +74,8 @@ pub struct ReplicaConfig {
 /// Where data and database are.
 #[derive(Debug, Clone, Args)]
 pub struct DatabaseConfig {
-    /// PostgreSQL to use, as <postgres://user:password@host/name>; empty starts a private one under the data
-    /// directory
+    /// PostgreSQL to use, 15 or newer, as <postgres://user:password@host/name>; empty starts a private one under the
+    /// data directory
     #[arg(long, env = "VINZY_DB_URL", value_name = "URL", hide_env_values = true)]
     pub db_url: Option<Secret>,
 
@@ -84,7 +84,8 @@ pub struct DatabaseConfig {
           value_parser = clap::value_parser!(u32).range(4..=1000))]
     pub db_pool_size: u32,
 
-    /// Directory of the private database and of generated secrets
+    /// Directory of the private database, of generated secrets, and of the last checkpoint of each ledger
+    /// (checkpoints/): to be kept also where the database is elsewhere
     #[arg(long, env = "VINZY_DATA_DIR", value_name = "DIR", default_value = "./data")]
     pub data_dir: PathBuf,
 
@@ -107,11 +108,12 @@ pub struct SecretConfig {
     pub environment: String,
 
     /// Master keys of at least 32 characters, separated by commas, that wrap the keys which the database keeps:
-    /// of personal data, of webhooks' secrets and of hashes. The first wraps, all open
+    /// of personal data, of webhooks' secrets and of hashes. The first wraps, all open. Losing them loses the names of
+    /// all customers
     #[arg(long, env = "VINZY_SECRET_KEY", value_name = "TEXT", hide_env_values = true)]
     pub secret_key: Option<Secret>,
 
-    /// The key that signs license keys; at least 32 characters
+    /// The key that signs license keys, as version 0; at least 32 characters
     #[arg(long, env = "VINZY_HMAC_KEY", value_name = "TEXT", hide_env_values = true)]
     pub hmac_key: Option<Secret>,
 
@@ -121,7 +123,8 @@ pub struct SecretConfig {
     pub hmac_keys: Option<Secret>,
 
     /// Ed25519 seeds of 32 bytes, as base64 or hex, separated by commas: the first signs leases, all verify
-    /// them; the checkpoints of a ledger are signed by the one it was opened with
+    /// them. Ledgers' checkpoints are signed with a key derived from the first, to which ledgers of before are handed
+    /// over at the next start
     #[arg(long, env = "VINZY_SIGNING_KEY", value_name = "SEEDS", hide_env_values = true)]
     pub signing_key: Option<Secret>,
 
@@ -164,7 +167,7 @@ pub struct ServerConfig {
           value_parser = clap::value_parser!(u32).range(1..=315_360_000))]
     pub lease_ttl: u32,
 
-    /// How old a node's knowledge may be for it to answer validations, in seconds
+    /// Seconds without the database after which a node refuses validations
     #[arg(long, env = "VINZY_MAX_STALENESS", value_name = "SECONDS", default_value_t = 30,
           value_parser = clap::value_parser!(u32).range(2..=86_400))]
     pub max_staleness: u32,
@@ -272,7 +275,8 @@ pub struct WebhookConfig {
           value_parser = clap::value_parser!(u32).range(1..=3_650))]
     pub webhook_retention_days: u32,
 
-    /// Pauses before a delivery of a webhook is tried again, separated by commas; each varies by a fifth
+    /// Pauses before a delivery of a webhook is tried again, in ms, s, m or h, separated by commas; each varies by a
+    /// fifth
     #[arg(
         long,
         env = "VINZY_WEBHOOK_RETRY_SCHEDULE",
@@ -330,11 +334,11 @@ pub struct AccessConfig {
     #[arg(long, env = "VINZY_IP_ALLOWLIST", value_name = "CIDRS", value_delimiter = ',', value_parser = cidr)]
     pub ip_allowlist: Vec<IpNet>,
 
-    /// Addresses and networks that may use API keys, log in and read metrics; empty is everybody
+    /// Addresses and networks that may use API keys, log in and read metrics, separated by commas; empty is everybody
     #[arg(long, env = "VINZY_ADMIN_IP_ALLOWLIST", value_name = "CIDRS", value_delimiter = ',', value_parser = cidr)]
     pub admin_ip_allowlist: Vec<IpNet>,
 
-    /// Proxies in front of the server, whose X-Forwarded-For and X-Forwarded-Proto are believed
+    /// Proxies in front of the server, separated by commas, whose X-Forwarded-For and X-Forwarded-Proto are believed
     #[arg(long, env = "VINZY_TRUSTED_PROXIES", value_name = "CIDRS", value_delimiter = ',', value_parser = cidr)]
     pub trusted_proxies: Vec<IpNet>,
 
@@ -352,7 +356,7 @@ pub struct AccessConfig {
           value_parser = clap::value_parser!(u32).range(60..=31_536_000))]
     pub session_ttl: u32,
 
-    /// Whether anyone may read the checkpoints of the default tenant's ledger
+    /// Whether anyone may read the default tenant's ledger: its checkpoints and its events
     #[arg(long, env = "VINZY_LEDGER_PUBLIC", value_name = "BOOL", default_value = "false",
           value_parser = BoolishValueParser::new(), action = ArgAction::Set)]
     pub ledger_public: bool,

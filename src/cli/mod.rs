@@ -92,6 +92,11 @@ pub fn prepare_tls() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
+/// The tree of all commands, as help, manual pages and the reference show it.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
 /// Runs the program.
 pub fn run() -> ExitCode {
     prepare_tls();

@@ -38,6 +38,7 @@ mod provisioning;
 mod provisioning_mails;
 mod races;
 mod records;
+mod reference;
 mod replay;
 mod scale_model;
 mod sdk;

@@ -33,10 +33,12 @@ use crate::ledger::tree::TreeReader;
 use crate::ledger::witness::{Witness, WitnessError};
 use crate::ledger::{Feed, Ledgers, Listener, OpenError, Opening, open};
 use crate::limits::Limits;
+use crate::mails::{self, MailConfigError, Mails};
 use crate::metrics::Metrics;
 use crate::personal_data::store::PersonalDataStore;
 use crate::processes::anomaly_detection::AnomalyDetection;
 use crate::processes::webhook_outbox::WebhookOutbox;
+use crate::provisioning::secrets::{InvalidSecrets, ProviderSecrets};
 use crate::replica::Replica;
 use crate::secrets::Secrets;
 use crate::settings::Settings;
@@ -86,6 +88,12 @@ pub struct Parts {
     pub validations: Arc<ValidationLog>,
     /// Sends webhooks.
     pub webhooks: Arc<Webhooks>,
+    /// Sends license keys.
+    pub mails: Arc<Mails>,
+    /// What messages of providers of payments are verified with.
+    pub provider_secrets: ProviderSecrets,
+    /// Days that the license of a subscription lasts longer than what was paid for.
+    pub grace_days: u32,
     /// Wrap keys.
     pub master_keys: MasterKeys,
     /// Opens personal data.
@@ -140,6 +148,7 @@ struct Background {
     flush: tokio::task::JoinHandle<()>,
     stop_flush: watch::Sender<bool>,
     sending: Sending,
+    mailing: mails::Sending,
 }
 
 impl Deref for App {
@@ -188,6 +197,12 @@ pub enum StartError {
     /// Certificates for webhooks cannot be used.
     #[error(transparent)]
     Webhooks(#[from] PolicyError),
+    /// Secrets of providers of payments are none.
+    #[error(transparent)]
+    Secrets(#[from] InvalidSecrets),
+    /// Mails cannot be sent as it is set.
+    #[error(transparent)]
+    Mails(#[from] MailConfigError),
     /// The operating system gives no thread to the ledgers' writers.
     #[error("no thread for the ledgers: {0}")]
     Thread(#[from] std::io::Error),
@@ -286,6 +301,7 @@ impl App {
             replica,
         } = databases.into();
         let connector = Connector::new(ConnectPolicy::try_new(&config.webhooks)?);
+        let provider_secrets = ProviderSecrets::try_new(&config.provisioning)?;
         MIGRATOR.run(&pool).await?;
         let witness = Witness::open(data_dir).await?;
         let server_keys = ServerKeys::open_or_make(&pool, &secrets.master_keys, &entropy).await?;
@@ -357,6 +373,16 @@ impl App {
             metrics: metrics.webhooks.clone(),
             wake: Notify::new(),
         });
+        let personal_data = PersonalDataStore::new(pool.clone(), secrets.master_keys.clone());
+        let means = mails::Means {
+            pool: pool.clone(),
+            personal_data: personal_data.clone(),
+            ledgers: Arc::clone(&ledgers),
+            clock: clock.clone(),
+            entropy: entropy.clone(),
+            metrics: metrics.mails.clone(),
+        };
+        let (mails, mailing) = Mails::try_new(&config.provisioning, means)?.start();
         let replica = replica.map(|replica| Replica::new(replica, metrics.replica.clone()));
         let parts = Parts {
             validator: Validator::new(
@@ -373,8 +399,11 @@ impl App {
             ),
             validations,
             webhooks,
+            mails,
+            provider_secrets,
+            grace_days: config.provisioning.subscription_grace_days,
             master_keys: secrets.master_keys.clone(),
-            personal_data: PersonalDataStore::new(pool.clone(), secrets.master_keys.clone()),
+            personal_data,
             address_hasher: AddressHasher::new(server_keys.uniqueness),
             request_hasher: RequestHasher::new(server_keys.idempotency),
             product_codes: ProductCodes::default(),
@@ -403,6 +432,7 @@ impl App {
                 flush,
                 stop_flush,
                 sending,
+                mailing,
             })),
             pool,
             vital,
@@ -470,6 +500,7 @@ impl App {
         }
         // Before the ledgers: an endpoint may have to be disabled.
         background.sending.stop().await;
+        background.mailing.stop().await;
         self.ledgers.close().await;
         background.stop.send_replace(true);
         while background.tasks.join_next().await.is_some() {}

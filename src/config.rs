@@ -16,6 +16,9 @@ use crate::webhooks::schedule::Schedule;
 /// The file that is read when none is named.
 const DEFAULT_FILE: &str = "vinzy.toml";
 
+/// Settings that may be tables in the file.
+const TABLES: [&str; 3] = ["hmac_keys", "polar_webhook_secret", "stripe_webhook_secret"];
+
 /// A text that must not be printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
@@ -63,7 +66,7 @@ pub enum LogFormat {
 #[derive(Debug, Clone, Args)]
 pub struct ReplicaConfig {
     /// Streaming replica of the database, as <postgres://user:password@host/name>, that lists, searches and sums are
-    /// read from as long as it keeps up
+    /// read from as long as it keeps up; empty reads everything from the database itself
     #[arg(long, env = "VINZY_DB_READ_URL", value_name = "URL", hide_env_values = true)]
     pub db_read_url: Option<Secret>,
 }
@@ -71,8 +74,8 @@ pub struct ReplicaConfig {
 /// Where data and database are.
 #[derive(Debug, Clone, Args)]
 pub struct DatabaseConfig {
-    /// PostgreSQL to use, as <postgres://user:password@host/name>; empty starts a private one under the data
-    /// directory
+    /// PostgreSQL to use, 15 or newer, as <postgres://user:password@host/name>; empty starts a private one under the
+    /// data directory
     #[arg(long, env = "VINZY_DB_URL", value_name = "URL", hide_env_values = true)]
     pub db_url: Option<Secret>,
 
@@ -81,7 +84,8 @@ pub struct DatabaseConfig {
           value_parser = clap::value_parser!(u32).range(4..=1000))]
     pub db_pool_size: u32,
 
-    /// Directory of the private database and of generated secrets
+    /// Directory of the private database, of generated secrets, and of the last checkpoint of each ledger
+    /// (checkpoints/): to be kept also where the database is elsewhere
     #[arg(long, env = "VINZY_DATA_DIR", value_name = "DIR", default_value = "./data")]
     pub data_dir: PathBuf,
 
@@ -104,11 +108,12 @@ pub struct SecretConfig {
     pub environment: String,
 
     /// Master keys of at least 32 characters, separated by commas, that wrap the keys which the database keeps:
-    /// of personal data, of webhooks' secrets and of hashes. The first wraps, all open
+    /// of personal data, of webhooks' secrets and of hashes. The first wraps, all open. Losing them loses the names of
+    /// all customers
     #[arg(long, env = "VINZY_SECRET_KEY", value_name = "TEXT", hide_env_values = true)]
     pub secret_key: Option<Secret>,
 
-    /// The key that signs license keys; at least 32 characters
+    /// The key that signs license keys, as version 0; at least 32 characters
     #[arg(long, env = "VINZY_HMAC_KEY", value_name = "TEXT", hide_env_values = true)]
     pub hmac_key: Option<Secret>,
 
@@ -118,7 +123,8 @@ pub struct SecretConfig {
     pub hmac_keys: Option<Secret>,
 
     /// Ed25519 seeds of 32 bytes, as base64 or hex, separated by commas: the first signs leases, all verify
-    /// them; the checkpoints of a ledger are signed by the one it was opened with
+    /// them. Ledgers' checkpoints are signed with a key derived from the first, to which ledgers of before are handed
+    /// over at the next start
     #[arg(long, env = "VINZY_SIGNING_KEY", value_name = "SEEDS", hide_env_values = true)]
     pub signing_key: Option<Secret>,
 
@@ -161,7 +167,7 @@ pub struct ServerConfig {
           value_parser = clap::value_parser!(u32).range(1..=315_360_000))]
     pub lease_ttl: u32,
 
-    /// How old a node's knowledge may be for it to answer validations, in seconds
+    /// Seconds without the database after which a node refuses validations
     #[arg(long, env = "VINZY_MAX_STALENESS", value_name = "SECONDS", default_value_t = 30,
           value_parser = clap::value_parser!(u32).range(2..=86_400))]
     pub max_staleness: u32,
@@ -187,6 +193,60 @@ pub struct ServerConfig {
     /// Whom the server may call for integrators, and how often.
     #[command(flatten)]
     pub webhooks: WebhookConfig,
+
+    /// Who may tell of purchases, and how license keys are mailed.
+    #[command(flatten)]
+    pub provisioning: ProvisioningConfig,
+}
+
+/// Who may tell of purchases, and how license keys are mailed.
+#[derive(Debug, Clone, Args)]
+pub struct ProvisioningConfig {
+    /// Signing secrets of Stripe's webhook to /webhooks/stripe, separated by commas, or by tenant as
+    /// {"default":"whsec_…","acme":["whsec_…"]}; empty turns the route off
+    #[arg(
+        long,
+        env = "VINZY_STRIPE_WEBHOOK_SECRET",
+        value_name = "SECRETS",
+        hide_env_values = true
+    )]
+    pub stripe_webhook_secret: Option<Secret>,
+
+    /// Signing secrets of Polar's webhook to /webhooks/polar, likewise
+    #[arg(
+        long,
+        env = "VINZY_POLAR_WEBHOOK_SECRET",
+        value_name = "SECRETS",
+        hide_env_values = true
+    )]
+    pub polar_webhook_secret: Option<Secret>,
+
+    /// Days that the license of a subscription lasts longer than what was paid for
+    #[arg(long, env = "VINZY_SUBSCRIPTION_GRACE_DAYS", value_name = "DAYS", default_value_t = 3,
+          value_parser = clap::value_parser!(u32).range(0..=365))]
+    pub subscription_grace_days: u32,
+
+    /// Mail server that license keys are sent by, as <smtp://user:password@host:587> with STARTTLS or
+    /// <smtps://user:password@host:465>; empty sends none
+    #[arg(long, env = "VINZY_SMTP_URL", value_name = "URL", hide_env_values = true)]
+    pub smtp_url: Option<Secret>,
+
+    /// Who mails come from, as `Shop <shop@example.com>`
+    #[arg(long, env = "VINZY_MAIL_FROM", value_name = "ADDRESS")]
+    pub mail_from: Option<String>,
+
+    /// File with what mails say: a line `Subject: …`, an empty one, and text with {{key}}
+    #[arg(long, env = "VINZY_MAIL_TEMPLATE", value_name = "FILE")]
+    pub mail_template: Option<PathBuf>,
+
+    /// Pauses before a mail is tried again, separated by commas; each varies by a fifth
+    #[arg(
+        long,
+        env = "VINZY_MAIL_RETRY_SCHEDULE",
+        value_name = "PAUSES",
+        default_value = "10s,1m,10m,1h,6h,24h"
+    )]
+    pub mail_retry_schedule: Schedule,
 }
 
 /// Whom the server may call for integrators, and how often.
@@ -215,7 +275,8 @@ pub struct WebhookConfig {
           value_parser = clap::value_parser!(u32).range(1..=3_650))]
     pub webhook_retention_days: u32,
 
-    /// Pauses before a delivery of a webhook is tried again, separated by commas; each varies by a fifth
+    /// Pauses before a delivery of a webhook is tried again, in ms, s, m or h, separated by commas; each varies by a
+    /// fifth
     #[arg(
         long,
         env = "VINZY_WEBHOOK_RETRY_SCHEDULE",
@@ -273,11 +334,11 @@ pub struct AccessConfig {
     #[arg(long, env = "VINZY_IP_ALLOWLIST", value_name = "CIDRS", value_delimiter = ',', value_parser = cidr)]
     pub ip_allowlist: Vec<IpNet>,
 
-    /// Addresses and networks that may use API keys, log in and read metrics; empty is everybody
+    /// Addresses and networks that may use API keys, log in and read metrics, separated by commas; empty is everybody
     #[arg(long, env = "VINZY_ADMIN_IP_ALLOWLIST", value_name = "CIDRS", value_delimiter = ',', value_parser = cidr)]
     pub admin_ip_allowlist: Vec<IpNet>,
 
-    /// Proxies in front of the server, whose X-Forwarded-For and X-Forwarded-Proto are believed
+    /// Proxies in front of the server, separated by commas, whose X-Forwarded-For and X-Forwarded-Proto are believed
     #[arg(long, env = "VINZY_TRUSTED_PROXIES", value_name = "CIDRS", value_delimiter = ',', value_parser = cidr)]
     pub trusted_proxies: Vec<IpNet>,
 
@@ -295,7 +356,7 @@ pub struct AccessConfig {
           value_parser = clap::value_parser!(u32).range(60..=31_536_000))]
     pub session_ttl: u32,
 
-    /// Whether anyone may read the checkpoints of the default tenant's ledger
+    /// Whether anyone may read the default tenant's ledger: its checkpoints and its events
     #[arg(long, env = "VINZY_LEDGER_PUBLIC", value_name = "BOOL", default_value = "false",
           value_parser = BoolishValueParser::new(), action = ArgAction::Set)]
     pub ledger_public: bool,
@@ -366,6 +427,12 @@ impl Default for AccessConfig {
 }
 
 impl Default for WebhookConfig {
+    fn default() -> Self {
+        defaults()
+    }
+}
+
+impl Default for ProvisioningConfig {
     fn default() -> Self {
         defaults()
     }
@@ -603,8 +670,8 @@ fn text_of(value: &toml::Value, key: &str, path: &Path) -> Result<String, FileEr
                 .map(|texts| texts.join(","))
                 .ok_or_else(|| wrong_type(key, path))
         }
-        // Keys by version may be written as a table.
-        toml::Value::Table(table) if key == "hmac_keys" => {
+        // Keys by version, and secrets by tenant, may be written as a table.
+        toml::Value::Table(table) if TABLES.contains(&key) => {
             serde_json::to_string(table).map_err(|_| wrong_type(key, path))
         }
         _ => Err(wrong_type(key, path)),
@@ -682,6 +749,20 @@ mod tests {
             cli.secrets.hmac_keys.unwrap().expose(),
             r#"{"0":"old","1":"new"}"#
         );
+    }
+
+    #[test]
+    fn secrets_by_tenant_may_be_a_table() {
+        let file = "[stripe_webhook_secret]\nacme = [\"new\", \"old\"]";
+        let secret = parse(file, &[])
+            .unwrap()
+            .server
+            .provisioning
+            .stripe_webhook_secret;
+        assert_eq!(secret.unwrap().expose(), r#"{"acme":["new","old"]}"#);
+        let listed = parse("polar_webhook_secret = [\"new\", \"old\"]", &[]).unwrap();
+        let secret = listed.server.provisioning.polar_webhook_secret;
+        assert_eq!(secret.unwrap().expose(), "new,old");
     }
 
     #[test]

@@ -53,6 +53,8 @@ pub const PLAN: &[(&str, Placement)] = &[
     ("endpoint_failures", WithLedger),
     ("deliveries", WithLedger),
     ("delivery_attempts", WithLedger),
+    ("purchases", WithLedger),
+    ("mails", WithLedger),
     // As many as licenses, and asked for one at a time.
     ("license_keys", By("key_digest")),
     ("sessions", By("token_digest")),

@@ -126,6 +126,38 @@ impl WebhookMetrics {
     }
 }
 
+/// How mails with license keys fare.
+#[derive(Debug, Clone, Default)]
+pub struct MailMetrics {
+    tries: Family<Outcome, Counter>,
+}
+
+impl MailMetrics {
+    /// A mail was tried: `delivered`, `retried` or `given_up`.
+    pub fn tried(&self, outcome: &'static str) {
+        self.tries.get_or_create(&Outcome { outcome }).inc();
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Notice {
+    provider: &'static str,
+    outcome: &'static str,
+}
+
+/// What providers of payments tell.
+#[derive(Debug, Clone, Default)]
+pub struct ProvisioningMetrics {
+    notices: Family<Notice, Counter>,
+}
+
+impl ProvisioningMetrics {
+    /// A message came: `issued`, `noted`, `known`, `ignored`, or `refused` for what is wrong with it or with our products.
+    pub fn told(&self, provider: &'static str, outcome: &'static str) {
+        self.notices.get_or_create(&Notice { provider, outcome }).inc();
+    }
+}
+
 /// What is read at the moment when somebody asks.
 #[derive(Debug, Default)]
 pub struct Now {
@@ -156,6 +188,10 @@ pub struct Metrics {
     pub checkpoints: CheckpointMetrics,
     /// How deliveries of webhooks fare.
     pub webhooks: WebhookMetrics,
+    /// How mails with license keys fare.
+    pub mails: MailMetrics,
+    /// What providers of payments tell.
+    pub provisioning: ProvisioningMetrics,
     /// Where read models are read.
     pub replica: ReplicaMetrics,
     ledger_queue: Gauge,
@@ -197,6 +233,8 @@ impl Metrics {
                 seconds: latencies(),
                 waiting: Gauge::default(),
             },
+            mails: MailMetrics::default(),
+            provisioning: ProvisioningMetrics::default(),
             replica: ReplicaMetrics::default(),
             ledger_queue: Gauge::default(),
             validations_pending: Gauge::default(),
@@ -258,6 +296,16 @@ impl Metrics {
             "ledger_batches_failed",
             "Batches that could not be committed",
             failed,
+        );
+        registry.register(
+            "mail_attempts",
+            "Tries of mails with license keys, by what became of the mail",
+            self.mails.tries.clone(),
+        );
+        registry.register(
+            "provisioning_notices",
+            "Messages of providers of payments, by what was done about them",
+            self.provisioning.notices.clone(),
         );
         registry.register(
             "read_model_queries",
@@ -469,6 +517,8 @@ mod tests {
         metrics.ledger.batch(3, Duration::from_millis(2), true);
         metrics.webhooks.tried("delivered", Duration::from_millis(20));
         metrics.webhooks.waiting(5);
+        metrics.mails.tried("given_up");
+        metrics.provisioning.told("stripe", "issued");
         let now = Now {
             projections: vec![("licenses".into(), 7, 1)],
             ..Now::default()
@@ -481,6 +531,8 @@ mod tests {
             "vinzy_ledger_batch_operations_sum 3.0",
             "vinzy_webhook_attempts_total{outcome=\"delivered\"} 1",
             "vinzy_webhook_deliveries_pending 5",
+            "vinzy_mail_attempts_total{outcome=\"given_up\"} 1",
+            "vinzy_provisioning_notices_total{provider=\"stripe\",outcome=\"issued\"} 1",
             "vinzy_projection_lag_events{projection=\"licenses\"} 7",
             "vinzy_projection_parked{projection=\"licenses\"} 1",
         ] {

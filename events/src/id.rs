@@ -100,6 +100,14 @@ id! {
     DeliveryId
 }
 id! {
+    /// Identifies what a provider of payments told of, by what it is called there.
+    PurchaseId
+}
+id! {
+    /// Identifies a mail with a license key.
+    MailId
+}
+id! {
     /// Identifies a tenant.
     TenantId
 }

@@ -23,6 +23,7 @@ pub mod license;
 pub mod meter;
 pub mod period;
 pub mod product;
+pub mod purchase;
 #[cfg(feature = "schema")]
 pub mod schema;
 pub mod stream;
@@ -32,8 +33,8 @@ pub mod webhook;
 
 pub use decimal::Decimal;
 pub use id::{
-    AnomalyId, ApiKeyId, CustomerId, DeliveryId, EndpointId, EventId, LicenseId, MachineId, ProductId,
-    SecretId, TenantId,
+    AnomalyId, ApiKeyId, CustomerId, DeliveryId, EndpointId, EventId, LicenseId, MachineId, MailId,
+    ProductId, PurchaseId, SecretId, TenantId,
 };
 pub use period::Period;
 pub use timestamp::Timestamp;

@@ -15,7 +15,7 @@ use crate::stream::{LEDGER_KEY_ROTATED, LEDGER_OPENED, StreamEvent};
 use crate::tenant::TenantSlug;
 use crate::{
     AnomalyId, ApiKeyId, CustomerId, Decimal, DeliveryId, EndpointId, EventId, LicenseId, MachineId,
-    ProductId, SecretId, TenantId, Timestamp,
+    ProductId, PurchaseId, SecretId, TenantId, Timestamp,
 };
 
 /// The text of a verifier key: a name, the key's id and the key.
@@ -67,6 +67,7 @@ pub fn schemas() -> Vec<EventSchema> {
     schemas.extend(crate::anomaly::AnomalyEvent::schemas());
     schemas.extend(crate::api_key::ApiKeyEvent::schemas());
     schemas.extend(crate::endpoint::EndpointEvent::schemas());
+    schemas.extend(crate::purchase::PurchaseEvent::schemas());
     schemas.extend(crate::tenant::TenantEvent::schemas());
     schemas
 }
@@ -106,7 +107,7 @@ macro_rules! ids {
 
 ids!(
     AnomalyId, ApiKeyId, CustomerId, DeliveryId, EndpointId, EventId, LicenseId, MachineId, ProductId,
-    SecretId, TenantId
+    PurchaseId, SecretId, TenantId
 );
 
 text! {

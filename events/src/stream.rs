@@ -110,6 +110,7 @@ pub fn catalogue() -> impl Iterator<Item = (&'static str, u32)> {
         crate::anomaly::AnomalyEvent::TYPES,
         crate::api_key::ApiKeyEvent::TYPES,
         crate::endpoint::EndpointEvent::TYPES,
+        crate::purchase::PurchaseEvent::TYPES,
         crate::tenant::TenantEvent::TYPES,
     ]
     .into_iter()
@@ -134,7 +135,7 @@ pub fn event_types() -> impl Iterator<Item = &'static str> {
 }
 
 /// The types of all streams that there can be.
-pub const fn stream_types() -> [&'static str; 9] {
+pub const fn stream_types() -> [&'static str; 10] {
     [
         LEDGER_STREAM,
         crate::product::Product::TYPE,
@@ -144,6 +145,7 @@ pub const fn stream_types() -> [&'static str; 9] {
         crate::anomaly::Anomaly::TYPE,
         crate::api_key::ApiKey::TYPE,
         crate::endpoint::Endpoint::TYPE,
+        crate::purchase::Purchase::TYPE,
         crate::tenant::Tenant::TYPE,
     ]
 }

@@ -14,6 +14,7 @@ use vinzy_events::ledger::{KeyRotation, VerifierKey};
 use vinzy_events::license::LicenseEvent;
 use vinzy_events::meter::MeterEvent;
 use vinzy_events::product::ProductEvent;
+use vinzy_events::purchase::PurchaseEvent;
 use vinzy_events::stream::{LEDGER_KEY_ROTATED, LEDGER_OPENED, StreamEvent, catalogue};
 use vinzy_events::tenant::TenantEvent;
 
@@ -65,6 +66,7 @@ fn every_event_that_was_ever_written_is_read() {
                 .or_else(|| written_anew::<AnomalyEvent>(type_name, version, &payload))
                 .or_else(|| written_anew::<ApiKeyEvent>(type_name, version, &payload))
                 .or_else(|| written_anew::<EndpointEvent>(type_name, version, &payload))
+                .or_else(|| written_anew::<PurchaseEvent>(type_name, version, &payload))
                 .or_else(|| written_anew::<TenantEvent>(type_name, version, &payload))
                 .unwrap_or_else(|| panic!("{type_name} is nobody's"));
             if version == newest {

@@ -8,7 +8,7 @@ use vinzy_events::license::{
     LicenseStatus, Standing,
 };
 use vinzy_events::meter::{ImportUsage, Meter, MeterCommand, MeterError, RecordUsage};
-use vinzy_events::product::{CreateProduct, Product, ProductCode, ProductCommand, ProductImported};
+use vinzy_events::product::{CreateProduct, Product, ProductCode, ProductCommand, ProductImported, Tiers};
 use vinzy_events::stream::StreamAggregate;
 use vinzy_events::{Decimal, Period, Timestamp};
 
@@ -169,6 +169,7 @@ fn an_imported_product_is_the_one_that_would_have_been_made_then() {
         description: String::new(),
         default_tier: "pro".into(),
         features: Map::new(),
+        tiers: Tiers::default(),
         metadata: Map::new(),
     };
     apply(&mut made, ProductCommand::Create(create), then());

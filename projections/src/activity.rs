@@ -65,12 +65,12 @@ impl Projection for Activity {
         conn: &'a mut PgConnection,
         ledger_id: &'a str,
         events: &'a [StoredEvent],
-    ) -> BoxFuture<'a, Result<(), ApplyError>> {
+    ) -> BoxFuture<'a, Result<usize, ApplyError>> {
         Box::pin(async move {
             let sums = Sums::of(events)?;
             sums.write_days(conn, ledger_id).await?;
             sums.write_usage(conn, ledger_id).await?;
-            Ok(())
+            Ok(events.len())
         })
     }
 }

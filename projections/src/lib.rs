@@ -21,6 +21,7 @@ mod planning;
 pub mod products;
 mod progress;
 pub mod projection;
+pub mod purchases;
 pub mod rebuild;
 mod recent;
 mod rows;
@@ -53,6 +54,7 @@ pub fn all() -> Vec<Arc<dyn Projection>> {
         Arc::new(rows::Rows::<api_keys::ApiKeys>::default()),
         Arc::new(rows::Rows::<tenants::Tenants>::default()),
         Arc::new(rows::Rows::<endpoints::Endpoints>::default()),
+        Arc::new(rows::Rows::<purchases::Purchases>::default()),
         Arc::new(tiles::Tiles),
     ]
 }

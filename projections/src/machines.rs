@@ -61,11 +61,11 @@ impl Projection for Machines {
         conn: &'a mut PgConnection,
         ledger_id: &'a str,
         events: &'a [StoredEvent],
-    ) -> BoxFuture<'a, Result<(), ApplyError>> {
+    ) -> BoxFuture<'a, Result<usize, ApplyError>> {
         Box::pin(async move {
             let changes = Changes::of(events)?;
             changes.write(conn, ledger_id).await?;
-            Ok(())
+            Ok(events.len())
         })
     }
 }

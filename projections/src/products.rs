@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::{Map, Value};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
-use vinzy_events::product::{Product, ProductCode, ProductEvent, ProductState};
+use vinzy_events::product::{Product, ProductCode, ProductEvent, ProductState, Tiers};
 use vinzy_events::{ProductId, Timestamp};
 
 use crate::event_log::{signed, unsigned};
@@ -43,8 +43,8 @@ impl RowModel for Products {
 
     async fn load(conn: &mut PgConnection, ledger_id: &str, ids: &[Uuid]) -> sqlx::Result<Vec<(Uuid, Row)>> {
         let rows = sqlx::query!(
-            "SELECT product_id, code, name, description, default_tier, features, metadata, created_at,
-                    created_position
+            "SELECT product_id, code, name, description, default_tier, features, tiers, metadata,
+                    created_at, created_position
              FROM products WHERE ledger_id = $1 AND product_id = ANY($2)",
             ledger_id,
             ids,
@@ -59,6 +59,7 @@ impl RowModel for Products {
                     description: row.description,
                     default_tier: row.default_tier,
                     features: json_object(row.features),
+                    tiers: tiers(row.tiers)?,
                     metadata: json_object(row.metadata),
                     created_at: Timestamp::from_chrono(row.created_at),
                     deleted: false,
@@ -74,13 +75,13 @@ impl RowModel for Products {
                 continue;
             };
             sqlx::query!(
-                "INSERT INTO products (ledger_id, product_id, code, name, description, default_tier, features,
+                "INSERT INTO products (ledger_id, product_id, code, name, description, default_tier, features, tiers,
                                        metadata, created_at, created_position)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7::text::json, $8::text::json, $9, $10)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7::text::json, $8::text::json, $9::text::json, $10, $11)
                  ON CONFLICT (ledger_id, product_id) DO UPDATE
                  SET name = excluded.name, description = excluded.description,
                      default_tier = excluded.default_tier, features = excluded.features,
-                     metadata = excluded.metadata",
+                     tiers = excluded.tiers, metadata = excluded.metadata",
                 ledger_id,
                 id,
                 state.code.as_str(),
@@ -88,6 +89,7 @@ impl RowModel for Products {
                 state.description,
                 state.default_tier,
                 json_text(&state.features),
+                tiers_text(&state.tiers),
                 json_text(&state.metadata),
                 state.created_at.to_chrono(),
                 signed(row.created_position),
@@ -124,7 +126,7 @@ pub async fn list(
         None => None,
     };
     let rows = sqlx::query!(
-        "SELECT product_id, code, name, description, default_tier, features, metadata, created_at,
+        "SELECT product_id, code, name, description, default_tier, features, tiers, metadata, created_at,
                 created_position
          FROM products
          WHERE ledger_id = $1 AND created_position > $2 AND ($3::text IS NULL OR code = $3)
@@ -161,6 +163,7 @@ pub async fn list(
                     description: row.description,
                     default_tier: row.default_tier,
                     features: json_object(row.features),
+                    tiers: tiers(row.tiers)?,
                     metadata: json_object(row.metadata),
                     created_at: Timestamp::from_chrono(row.created_at),
                     deleted: false,
@@ -208,6 +211,14 @@ pub async fn features(
         .into_iter()
         .map(|row| (row.product_id.into(), json_object(row.features)))
         .collect())
+}
+
+fn tiers(value: Value) -> sqlx::Result<Tiers> {
+    serde_json::from_value(value).map_err(|error| sqlx::Error::Decode(Box::new(error)))
+}
+
+fn tiers_text(tiers: &Tiers) -> String {
+    serde_json::to_string(tiers).expect("tiers have string keys")
 }
 
 pub(crate) fn code(text: &str) -> sqlx::Result<ProductCode> {

@@ -26,12 +26,15 @@ pub trait Projection: Send + Sync + 'static {
 
     /// Applies `events`, which come in order of position and each exactly once. Writes through `conn`
     /// only: the caller commits rows and checkpoint together.
+    ///
+    /// Returns how many it applied, from the first: all of them, or, where they turned out to be too much for one
+    /// transaction, at least one. Those left are shown again.
     fn apply<'a>(
         &'a self,
         conn: &'a mut PgConnection,
         ledger_id: &'a str,
         events: &'a [StoredEvent],
-    ) -> BoxFuture<'a, Result<(), ApplyError>>;
+    ) -> BoxFuture<'a, Result<usize, ApplyError>>;
 }
 
 /// Why a batch was not applied.

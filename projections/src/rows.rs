@@ -113,8 +113,11 @@ impl<M: RowModel> Projection for Rows<M> {
         conn: &'a mut PgConnection,
         ledger_id: &'a str,
         events: &'a [StoredEvent],
-    ) -> BoxFuture<'a, Result<(), ApplyError>> {
-        Box::pin(apply::<M>(conn, ledger_id, events))
+    ) -> BoxFuture<'a, Result<usize, ApplyError>> {
+        Box::pin(async move {
+            apply::<M>(conn, ledger_id, events).await?;
+            Ok(events.len())
+        })
     }
 }
 

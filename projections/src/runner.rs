@@ -229,15 +229,17 @@ async fn advance(
         return Ok(Step::Done);
     };
     let (events, to, more) = read(&mut tx, projection, ledger_id, from, &shared.recent).await?;
-    match projection.apply(&mut tx, ledger_id, &events).await {
-        Ok(()) => {}
+    let (to, more) = match projection.apply(&mut tx, ledger_id, &events).await {
+        Ok(applied) => events
+            .get(applied)
+            .map_or((to, more), |left| (left.position, true)),
         Err(poison @ ApplyError::Poison { .. }) => {
             tx.rollback().await?;
             park(conn, projection.name(), ledger_id, &poison).await?;
             return Ok(Step::Done);
         }
         Err(passing) => return Err(passing),
-    }
+    };
     sqlx::query!(
         "UPDATE projection_checkpoints SET position = $3 WHERE ledger_id = $1 AND projection = $2",
         ledger_id,

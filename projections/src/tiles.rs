@@ -39,8 +39,11 @@ impl Projection for Tiles {
         conn: &'a mut PgConnection,
         ledger_id: &'a str,
         events: &'a [StoredEvent],
-    ) -> BoxFuture<'a, Result<(), ApplyError>> {
-        Box::pin(apply(conn, ledger_id, events))
+    ) -> BoxFuture<'a, Result<usize, ApplyError>> {
+        Box::pin(async move {
+            apply(conn, ledger_id, events).await?;
+            Ok(events.len())
+        })
     }
 }
 

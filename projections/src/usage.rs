@@ -102,13 +102,13 @@ impl Projection for Usage {
         conn: &'a mut PgConnection,
         ledger_id: &'a str,
         events: &'a [StoredEvent],
-    ) -> BoxFuture<'a, Result<(), ApplyError>> {
+    ) -> BoxFuture<'a, Result<usize, ApplyError>> {
         Box::pin(async move {
             let sums = Sums::of(events)?;
             if !sums.meters.is_empty() {
                 sums.write(conn, ledger_id).await?;
             }
-            Ok(())
+            Ok(events.len())
         })
     }
 }

@@ -11,6 +11,7 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use vinzy_client::calls::service;
 
 use super::Answer;
 use super::store::runtime;
@@ -54,7 +55,7 @@ impl Health {
             None => "http://127.0.0.1:8080",
         };
         let base = self.url.as_deref().unwrap_or(default).trim_end_matches('/');
-        for path in ["/health", "/ready"] {
+        for path in [service::health().path, service::ready().path] {
             let response = client.get(format!("{base}{path}")).send().await?;
             let status = response.status();
             println!("{path}: {} {}", status.as_u16(), response.text().await?);

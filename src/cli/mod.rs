@@ -92,6 +92,11 @@ pub fn prepare_tls() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
+/// The tree of all commands, as help, manual pages and the reference show it.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
 /// Runs the program.
 pub fn run() -> ExitCode {
     prepare_tls();
@@ -231,6 +236,9 @@ mod tests {
             .collect();
         let expected = [
             "VINZY_METRICS_TOKEN",
+            "VINZY_STRIPE_WEBHOOK_SECRET",
+            "VINZY_POLAR_WEBHOOK_SECRET",
+            "VINZY_SMTP_URL",
             "VINZY_DB_URL",
             "VINZY_DB_READ_URL",
             "VINZY_SECRET_KEY",

@@ -14,6 +14,8 @@ use crate::clock::{Clock, Entropy};
 use crate::config::{ConnectionConfig, DatabaseConfig, LogConfig, ReplicaConfig, SecretConfig, ServerConfig};
 use crate::http;
 use crate::http::server::Server;
+use crate::mails;
+use crate::provisioning::secrets::ProviderSecrets;
 use crate::secrets::Secrets;
 use crate::settings::Settings;
 use crate::telemetry::Telemetry;
@@ -43,6 +45,9 @@ pub(super) struct Serve {
 impl Serve {
     /// Runs the server. `settings` are its own, as they can be shown.
     pub(super) fn run(self, data_dir_given: bool, settings: Settings) -> Result<Answer, Box<dyn Error>> {
+        // Before anything is started: what is wrong with these shows without it.
+        ProviderSecrets::try_new(&self.server.provisioning)?;
+        mails::check(&self.server.provisioning)?;
         let ground = Ground::prepare(self.database.clone(), data_dir_given)?;
         let telemetry = Telemetry::start(&self.log)?;
         ground.notes.iter().for_each(|note| tracing::warn!("{note}"));

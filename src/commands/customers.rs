@@ -36,12 +36,11 @@ pub async fn create(
 ) -> Result<NamedCustomer, CommandError> {
     let id = CustomerId::new(app.clock.now(), app.entropy.bytes());
     let ledger_id = order.ledger_id.clone();
-    let key_id = data_encoding::HEXLOWER.encode(&app.entropy.bytes::<8>());
     let operation = Create {
         id,
         data,
         email_hash: app.address_hasher.hash(email),
-        key: DataKey::new(key_id, app.entropy.bytes()),
+        key: new_data_key(app),
         masters: app.personal_data.masters().clone(),
         ledger_id: ledger_id.to_string(),
     };
@@ -49,6 +48,12 @@ pub async fn create(
         Outcome::Done((id, state, data)) => Ok(NamedCustomer { id, state, data }),
         Outcome::Replayed(point) => as_of(app, &ledger_id, &point).await,
     }
+}
+
+/// A key to seal a new customer's data with.
+pub(super) fn new_data_key(app: &App) -> DataKey {
+    let key_id = data_encoding::HEXLOWER.encode(&app.entropy.bytes::<8>());
+    DataKey::new(key_id, app.entropy.bytes())
 }
 
 /// Changes a customer and gives them as they are then.
@@ -150,13 +155,13 @@ impl AddressHasher {
 
 /// Registers a customer under an address that no other has.
 #[derive(Clone)]
-struct Create {
-    id: CustomerId,
-    data: PersonalData,
-    email_hash: String,
-    key: DataKey,
-    masters: MasterKeys,
-    ledger_id: String,
+pub(super) struct Create {
+    pub(super) id: CustomerId,
+    pub(super) data: PersonalData,
+    pub(super) email_hash: String,
+    pub(super) key: DataKey,
+    pub(super) masters: MasterKeys,
+    pub(super) ledger_id: String,
 }
 
 impl Operation for Create {

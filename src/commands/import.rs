@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use cqrs_es::Aggregate;
 use serde_json::{Map, Value};
 use vinzy_events::anomaly::{Anomaly, AnomalyCommand, AnomalyError, AnomalyImported, stream_id};
 use vinzy_events::api_key::{ApiKey, ApiKeyCommand, ApiKeyError, ApiKeyImported};
@@ -89,11 +90,6 @@ pub enum Landed {
     AlreadyThere,
 }
 
-/// The idempotency key of a record that is part of another's stream.
-pub fn guard_key(table: &str, record_id: &str) -> String {
-    format!("{IMPORT}{table}:{record_id}")
-}
-
 /// Takes something over into a ledger, once.
 ///
 /// # Errors
@@ -149,13 +145,35 @@ const fn exists(error: &CommandError) -> bool {
 }
 
 impl Import {
-    fn guard(&self) -> Option<Idempotency> {
-        let key = match self {
-            Self::Machine(_, machine) => guard_key("machines", &machine.machine_id.to_string()),
-            Self::Usage(usage, _) => guard_key("usage_records", &usage.record_id),
-            Self::History(_, entry) => guard_key("audit_events", &entry.record_id),
+    /// The type and id of the stream that it goes to.
+    pub fn stream(&self) -> (&'static str, String) {
+        match self {
+            Self::Tenant(id, _) => (Tenant::TYPE, id.to_string()),
+            Self::ApiKey(id, _) => (ApiKey::TYPE, id.to_string()),
+            Self::Product(id, _) => (Product::TYPE, id.to_string()),
+            Self::Customer(customer) => (Customer::TYPE, customer.id.to_string()),
+            Self::License(id, _) | Self::Machine(id, _) | Self::History(id, _) => {
+                (License::TYPE, id.to_string())
+            }
+            Self::Usage(usage, _) => (Meter::TYPE, meter_id(usage.license_id, &usage.metric)),
+            Self::Anomaly(anomaly) => (Anomaly::TYPE, stream_id(anomaly.license_id, anomaly.anomaly_id)),
+            Self::Endpoint(id, ..) => (Endpoint::TYPE, id.to_string()),
+        }
+    }
+
+    /// The idempotency key of what is a part of its stream; nothing for what begins one.
+    pub fn guard_key(&self) -> Option<String> {
+        let (table, record_id) = match self {
+            Self::Machine(_, machine) => ("machines", machine.machine_id.to_string()),
+            Self::Usage(usage, _) => ("usage_records", usage.record_id.clone()),
+            Self::History(_, entry) => ("audit_events", entry.record_id.clone()),
             _ => return None,
         };
+        Some(format!("{IMPORT}{table}:{record_id}"))
+    }
+
+    fn guard(&self) -> Option<Idempotency> {
+        let key = self.guard_key()?;
         Some(Idempotency {
             key,
             request_hash: REQUEST,

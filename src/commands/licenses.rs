@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use vinzy_events::customer::{Customer, CustomerError};
 use vinzy_events::key::{KeyDigest, LicenseKey};
 use vinzy_events::license::{CreateLicense, License, LicenseCommand, LicenseError, LicenseState};
-use vinzy_events::product::{Product, ProductCode, ProductError};
+use vinzy_events::product::{Product, ProductCode, ProductError, ProductState, TierTemplate};
 use vinzy_events::{CustomerId, LicenseId, ProductId, Timestamp};
 
 use super::{CommandError, Order, Outcome, StreamPoint, products};
@@ -14,8 +14,10 @@ use crate::app::App;
 use crate::as_of::{self, Moment};
 use crate::ledger::{Attempt, LedgerError, Needs, Operation};
 
-/// Days that a license is valid when its creator says nothing.
+/// Days that a license is valid when neither its creator nor its tier says anything.
 pub const DEFAULT_DAYS_VALID: u32 = 365;
+/// Machines that a license is limited to when neither its creator nor its tier says anything.
+pub const DEFAULT_MACHINES: u32 = 3;
 
 /// When a license shall end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +30,7 @@ pub enum Expiry {
     Never,
 }
 
-/// What a new license shall be.
+/// What a new license shall be. What is not said is as the template of its tier says, if there is one.
 #[derive(Debug, Clone)]
 pub struct NewLicense {
     /// Code of an existing product.
@@ -37,14 +39,14 @@ pub struct NewLicense {
     pub customer_id: CustomerId,
     /// Tier; the product's default tier when none is given.
     pub tier: Option<String>,
-    /// How many machines at once; `None` is unlimited.
-    pub machines_limit: Option<u32>,
+    /// How many machines at once; `Some(None)` is unlimited.
+    pub machines_limit: Option<Option<u32>>,
     /// When it ends.
-    pub expiry: Expiry,
+    pub expiry: Option<Expiry>,
     /// Its own features; empty means the product's.
-    pub features: Map<String, Value>,
+    pub features: Option<Map<String, Value>>,
     /// Overrides of the features, field by field.
-    pub entitlements: Map<String, Value>,
+    pub entitlements: Option<Map<String, Value>>,
     /// The vendor's own data.
     pub metadata: Map<String, Value>,
 }
@@ -231,12 +233,60 @@ async fn issued_key(
 
 /// Issues a license of an existing product to an existing customer.
 #[derive(Clone)]
-struct Create {
-    id: LicenseId,
-    product_id: ProductId,
-    new: NewLicense,
-    key_digest: KeyDigest,
-    key_version: u8,
+pub(super) struct Create {
+    pub(super) id: LicenseId,
+    pub(super) product_id: ProductId,
+    pub(super) new: NewLicense,
+    pub(super) key_digest: KeyDigest,
+    pub(super) key_version: u8,
+}
+
+/// When a license of a tier ends, as far as nobody says otherwise.
+fn usual_expiry(template: Option<&TierTemplate>) -> Expiry {
+    match template.and_then(|template| template.days_valid) {
+        Some(Some(days)) => Expiry::Days(days),
+        Some(None) => Expiry::Never,
+        None => Expiry::Days(DEFAULT_DAYS_VALID),
+    }
+}
+
+/// The time that an expiry means for a license that is issued at `at`; `None` is never.
+fn expires_at(expiry: Expiry, at: Timestamp) -> Result<Option<Timestamp>, CommandError> {
+    match expiry {
+        Expiry::Days(days) => at.plus_days(days).map(Some).ok_or(CommandError::ExpiryTooFar),
+        Expiry::At(expiry) => Ok(Some(expiry)),
+        Expiry::Never => Ok(None),
+    }
+}
+
+impl NewLicense {
+    /// The license of a product, all that was not said being as its tier has it.
+    fn content(
+        self,
+        product_id: ProductId,
+        product: ProductState,
+        (key_digest, key_version): (KeyDigest, u8),
+        at: Timestamp,
+    ) -> Result<CreateLicense, CommandError> {
+        let tier = self.tier.unwrap_or(product.default_tier);
+        let template = product.tiers.get(&tier);
+        let expiry = self.expiry.unwrap_or_else(|| usual_expiry(template));
+        let template = template.cloned().unwrap_or_default();
+        let machines_limit = self.machines_limit.or(template.machines_limit);
+        Ok(CreateLicense {
+            product_id,
+            product_code: product.code,
+            customer_id: self.customer_id,
+            tier,
+            machines_limit: machines_limit.unwrap_or(Some(DEFAULT_MACHINES)),
+            expires_at: expires_at(expiry, at)?,
+            features: self.features.or(template.features).unwrap_or_default(),
+            entitlements: self.entitlements.or(template.entitlements).unwrap_or_default(),
+            metadata: self.metadata,
+            key_digest,
+            key_version,
+        })
+    }
 }
 
 impl Operation for Create {
@@ -258,28 +308,13 @@ impl Operation for Create {
         {
             return Err(CommandError::Customer(CustomerError::NotFound));
         }
-        let expires_at = match self.new.expiry {
-            Expiry::Days(days) => Some(attempt.at().plus_days(days).ok_or(CommandError::ExpiryTooFar)?),
-            Expiry::At(expiry) => Some(expiry),
-            Expiry::Never => None,
-        };
-        let content = CreateLicense {
-            product_id: self.product_id,
-            product_code: product.code,
-            customer_id: self.new.customer_id,
-            tier: self.new.tier.unwrap_or(product.default_tier),
-            machines_limit: self.new.machines_limit,
-            expires_at,
-            features: self.new.features,
-            entitlements: self.new.entitlements,
-            metadata: self.new.metadata,
-            key_digest: self.key_digest,
-            key_version: self.key_version,
-        };
+        let customer_id = self.new.customer_id;
+        let key = (self.key_digest, self.key_version);
+        let content = self.new.content(self.product_id, product, key, attempt.at())?;
         let license = attempt.decide::<License>(self.id, LicenseCommand::Create(Box::new(content)))?;
         attempt.register_key(self.key_digest.as_bytes(), self.id);
         attempt.refer::<License, Product>(self.product_id);
-        attempt.refer::<License, Customer>(self.new.customer_id);
+        attempt.refer::<License, Customer>(customer_id);
         Ok((self.id, live(license.aggregate)?))
     }
 }

@@ -11,6 +11,7 @@ pub mod import;
 pub mod licenses;
 pub mod machines;
 pub mod products;
+pub mod provisioning;
 pub mod tenants;
 pub mod usage;
 pub mod validations;
@@ -22,6 +23,7 @@ use vinzy_events::endpoint::EndpointError;
 use vinzy_events::license::LicenseError;
 use vinzy_events::meter::MeterError;
 use vinzy_events::product::{ProductCode, ProductError};
+use vinzy_events::purchase::PurchaseError;
 use vinzy_events::tenant::{TenantError, TenantSlug};
 
 use std::sync::Arc;
@@ -95,6 +97,9 @@ pub enum CommandError {
     /// A webhook endpoint refused.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
+    /// A purchase refused.
+    #[error(transparent)]
+    Purchase(#[from] PurchaseError),
     /// A tenant refused.
     #[error(transparent)]
     Tenant(#[from] TenantError),
@@ -116,6 +121,14 @@ pub enum CommandError {
     /// No product has this code.
     #[error("product {0} not found")]
     NoSuchProduct(ProductCode),
+    /// The product has tiers, and none of this name.
+    #[error("product {product_code} has no tier {tier:?}")]
+    NoSuchTier {
+        /// The product.
+        product_code: ProductCode,
+        /// The tier that was asked for.
+        tier: String,
+    },
     /// Another product has this code.
     #[error("product code {0} is taken")]
     ProductCodeTaken(ProductCode),

@@ -55,6 +55,7 @@ fn ids(stream: &StreamRef) -> Map<String, Value> {
         "anomaly" => &["license_id", "anomaly_id"],
         "api_key" => &["api_key_id"],
         "endpoint" => &["endpoint_id"],
+        "purchase" => &["purchase_id"],
         _ => return Map::new(),
     };
     // Metrics may hold the separator, too; they stand last.

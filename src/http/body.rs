@@ -288,7 +288,7 @@ impl<T: FromFields, S: Send + Sync> FromRequest<S> for OptionalBody<T> {
 }
 
 /// The body as it is. The gate has read it already, within the bound of its route.
-async fn bytes_of(request: Request) -> Result<Bytes, Problem> {
+pub(super) async fn bytes_of(request: Request) -> Result<Bytes, Problem> {
     to_bytes(request.into_body(), usize::MAX)
         .await
         .map_err(|error| body_problem(&error))

@@ -274,6 +274,21 @@ impl Visitor {
         self.order_with(app, located, idempotency, canonical_body)
     }
 
+    /// The order of somebody whom the body's signature tells, on a ledger.
+    pub fn order_as(&self, ledger_id: Arc<str>, actor: Actor) -> Order {
+        let context = Context {
+            actor,
+            correlation_id: Some(self.request.as_str().to_owned()),
+            causation_id: None,
+            receipt: self.receipt.clone(),
+        };
+        Order {
+            ledger_id,
+            context,
+            idempotency: None,
+        }
+    }
+
     /// The command's order, with an idempotency key and what it is used for.
     pub fn order_with(
         &self,

@@ -9,7 +9,7 @@ use vinzy_events::entitlement::InvalidFeature;
 use vinzy_events::ledger::LeafError;
 use vinzy_events::license::LicenseError;
 use vinzy_events::meter::MeterError;
-use vinzy_events::product::ProductError;
+use vinzy_events::product::{ProductCode, ProductError};
 use vinzy_events::tenant::TenantError;
 use vinzy_events::{
     AnomalyId, ApiKeyId, CustomerId, Decimal, EndpointId, LicenseId, MachineId, ProductId, TenantId,
@@ -69,7 +69,8 @@ impl From<CommandError> for Problem {
                     "The tenant's license keys are signed with HMAC key {version}, which the server does not have."
                 ),
             ),
-            CommandError::Open(_) => Self::internal(&error),
+            // What a purchase would refuse is seen to before.
+            CommandError::Open(_) | CommandError::Purchase(_) => Self::internal(&error),
             CommandError::License(LicenseError::ExpiryNotInFuture { .. })
             | CommandError::ApiKey(ApiKeyError::ExpiryNotInFuture) => {
                 Self::field("expires_at", "must lie in the future")
@@ -101,6 +102,7 @@ impl From<CommandError> for Problem {
             CommandError::NoSuchProduct(code) => {
                 Self::not_found("PRODUCT_NOT_FOUND", format!("Product '{code}' not found"))
             }
+            CommandError::NoSuchTier { product_code, tier } => no_such_tier(&product_code, &tier),
             CommandError::ProductCodeTaken(code) => Self::conflict(
                 "PRODUCT_CODE_TAKEN",
                 format!("There is a product with the code {code} already."),
@@ -125,6 +127,11 @@ impl From<CommandError> for Problem {
             CommandError::Database(error) => database(&error),
         }
     }
+}
+
+fn no_such_tier(product_code: &ProductCode, tier: &str) -> Problem {
+    let detail = format!("Product '{product_code}' has no tier '{tier}'");
+    Problem::not_found("TIER_NOT_FOUND", detail)
 }
 
 fn in_use(licenses: u64) -> Problem {

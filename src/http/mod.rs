@@ -20,10 +20,13 @@ pub mod gate;
 pub mod ledger;
 pub mod licenses;
 pub mod machines;
+pub mod mails;
 pub mod openapi;
 pub mod overview;
 pub mod problem;
 pub mod products;
+pub mod provisioning;
+pub mod purchases;
 pub mod query;
 pub mod refusals;
 pub mod server;
@@ -109,6 +112,11 @@ fn api() -> Routes {
         .allow(ADMINISTER, routes!(webhooks::deliveries::handle))
         .allow(ADMINISTER, routes!(webhooks::delivery::handle))
         .allow(ADMINISTER, routes!(webhooks::retry::handle))
+        .allow_large(Access::Open, provisioning::MAX_BODY, routes!(provisioning::stripe::handle))
+        .allow_large(Access::Open, provisioning::MAX_BODY, routes!(provisioning::polar::handle))
+        .allow(READ, routes!(purchases::handle))
+        .allow(READ, routes!(mails::list::handle))
+        .allow(ADMINISTER, routes!(mails::resend::handle))
         .allow(Access::SuperAdmin, routes!(tenants::create::handle, tenants::list::handle))
         .allow(Access::SuperAdmin, routes!(tenants::get::handle, tenants::update::handle, tenants::delete::handle))
         .allow(Access::SuperAdmin, routes!(tenants::create_key::handle))

@@ -35,6 +35,7 @@ use crate::app::App;
         (name = "Anomalies", description = "What stands out"),
         (name = "Audit", description = "What happened, and the proof of it"),
         (name = "Webhooks", description = "Telling other systems what happened"),
+        (name = "Purchases", description = "Licenses for paid checkouts, and mails with their keys"),
         (name = "API keys", description = "Who may ask, and what"),
         (name = "Sessions", description = "Logging in and out of the dashboard"),
         (name = "Tenants", description = "Vendors on one server, each with a ledger of its own"),

@@ -11,8 +11,8 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use uuid::Uuid;
 use vinzy_events::{
-    AnomalyId, ApiKeyId, CustomerId, DeliveryId, EndpointId, LicenseId, MachineId, ProductId, TenantId,
-    Timestamp,
+    AnomalyId, ApiKeyId, CustomerId, DeliveryId, EndpointId, LicenseId, MachineId, MailId, ProductId,
+    TenantId, Timestamp,
 };
 use vinzy_projections::{Page, PageRequest, Start};
 
@@ -76,6 +76,12 @@ impl Identified for EndpointId {
 impl Identified for DeliveryId {
     fn not_found() -> Problem {
         Problem::not_found("DELIVERY_NOT_FOUND", "Delivery not found")
+    }
+}
+
+impl Identified for MailId {
+    fn not_found() -> Problem {
+        Problem::not_found("MAIL_NOT_FOUND", "Mail not found")
     }
 }
 

@@ -13,6 +13,7 @@ use super::cache::StreamKey;
 use super::endpoint_secrets::EndpointSecrets;
 use super::feed::CHANNEL;
 use super::head::Head;
+use super::mails::{self, SealedMail};
 use super::operation::{Idempotency, StreamPoint};
 use super::sealed;
 
@@ -32,6 +33,7 @@ pub(super) struct Rows {
     pub(super) credentials: BTreeMap<uuid::Uuid, Vec<Credential>>,
     pub(super) closed_ledgers: Vec<String>,
     pub(super) endpoint_secrets: EndpointSecrets,
+    pub(super) mails: Vec<SealedMail>,
     pub(super) idempotency: Vec<(Idempotency, StreamPoint)>,
 }
 
@@ -60,6 +62,8 @@ impl Rows {
     pub(super) fn erase(&mut self, customer_id: uuid::Uuid) {
         self.sealed.retain(|(.., row)| row.customer_id != customer_id);
         self.data_keys.retain(|row| row.customer_id != customer_id);
+        self.mails
+            .retain(|mail| mail.customer_id.as_uuid() != customer_id);
         self.erased.push(customer_id);
     }
 
@@ -87,6 +91,7 @@ impl Rows {
             && self.credentials.is_empty()
             && self.closed_ledgers.is_empty()
             && self.endpoint_secrets.is_empty()
+            && self.mails.is_empty()
     }
 
     /// Moves the head from `before` to `after`, writes events, snapshots and idempotency keys, and tells other
@@ -337,6 +342,9 @@ impl Rows {
         }
         if !self.endpoint_secrets.is_empty() {
             self.endpoint_secrets.write(conn, ledger_id).await?;
+        }
+        for mail in &self.mails {
+            mails::write(conn, ledger_id, mail).await?;
         }
         Ok(())
     }

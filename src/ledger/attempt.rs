@@ -10,6 +10,7 @@ use vinzy_events::{EventId, Timestamp};
 use super::batch::Batch;
 use super::cache::{StreamKey, Versioned};
 use super::endpoint_secrets::{SealedSecret, SecretsChange};
+use super::mails::SealedMail;
 use super::operation::{BoxedStream, Context, StreamPoint};
 use super::sealed::SealedData;
 use crate::clock::Entropy;
@@ -36,6 +37,7 @@ pub(super) struct Changes {
     pub(super) credentials: Vec<(uuid::Uuid, Vec<Credential>)>,
     pub(super) closed_ledgers: Vec<String>,
     pub(super) endpoint_secrets: Vec<(uuid::Uuid, SecretsChange)>,
+    pub(super) mails: Vec<SealedMail>,
 }
 
 /// A secret that opens a ledger, as far as it is kept.
@@ -274,6 +276,11 @@ impl<'a> Attempt<'a> {
         }
     }
 
+    /// The stream that holds a unique value, which must have been named in the needs.
+    pub fn holder(&self, kind: &'static str, value: &str) -> Option<&str> {
+        self.batch.claim_holder(kind, value).map(String::as_str)
+    }
+
     /// Gives up a stream's unique value of a kind.
     pub fn release(&mut self, kind: &'static str, stream_id: impl ToString) {
         self.changes.claims.push(ClaimChange::Release {
@@ -345,6 +352,11 @@ impl<'a> Attempt<'a> {
             wrapped_key,
         };
         self.changes.data_keys.push(row);
+    }
+
+    /// Has a mail with a license key sent once this is on disk.
+    pub fn send_mail(&mut self, mail: SealedMail) {
+        self.changes.mails.push(mail);
     }
 
     /// What is sealed of a customer, who must have been named in the needs.

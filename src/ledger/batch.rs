@@ -124,6 +124,7 @@ impl Batch {
         for (endpoint_id, change) in changes.endpoint_secrets {
             self.rows.endpoint_secrets.note(endpoint_id, change);
         }
+        self.rows.mails.extend(changes.mails);
         if let (Some(idempotency), Some(point)) = (idempotency, changes.subject) {
             self.rows.idempotency.push((idempotency.clone(), point.clone()));
             self.known

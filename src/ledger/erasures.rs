@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use sqlx::PgConnection;
 use uuid::Uuid;
 use vinzy_events::customer::Customer;
-use vinzy_events::ledger::Leaf;
+use vinzy_events::ledger::Outline;
 use vinzy_projections::event_log::unsigned;
 
 /// Type of the event that says that a customer was erased.
@@ -57,7 +57,7 @@ impl Erasures {
     }
 
     /// Whether a later erasure is the reason why ciphertext of an event is missing.
-    pub(super) fn explain(&self, leaf: &Leaf) -> bool {
+    pub(super) fn explain(&self, leaf: &Outline) -> bool {
         leaf.stream.stream_type == <Customer as cqrs_es::Aggregate>::TYPE
             && self
                 .by_customer
@@ -66,7 +66,7 @@ impl Erasures {
     }
 
     /// Checks that an erasure has left nothing; any other event is good.
-    pub(super) fn check(&self, leaf: &Leaf) -> Result<(), String> {
+    pub(super) fn check(&self, leaf: &Outline) -> Result<(), String> {
         if leaf.event_type != ERASED {
             return Ok(());
         }

@@ -14,6 +14,7 @@ pub mod feed;
 mod handover;
 pub mod head;
 mod load;
+mod mails;
 mod open;
 mod operation;
 pub mod publisher;
@@ -39,6 +40,7 @@ use vinzy_events::endpoint::Endpoint;
 use vinzy_events::license::License;
 use vinzy_events::meter::Meter;
 use vinzy_events::product::Product;
+use vinzy_events::purchase::Purchase;
 use vinzy_events::tenant::Tenant;
 
 pub use attempt::{Attempt, Credential, Personal, Taken};
@@ -47,6 +49,7 @@ pub use checkpoint_keys::CheckpointKeys;
 pub use endpoint_secrets::SealedSecret;
 pub use feed::{Feed, Listener};
 pub use load::StreamStore;
+pub use mails::SealedMail;
 pub use open::{NamedKey, OpenError, Opening, named_key, named_keys, open};
 pub use operation::{
     Context, Idempotency, LedgerError, Needs, Operation, Outcome, Receipt, ReceiptSlot, StreamPoint,
@@ -63,7 +66,7 @@ use writer::{Connections, Pending, Queued, Writer};
 const QUEUE: usize = 4_096;
 
 /// The types of all streams that commands write.
-const STREAM_TYPES: [&str; 8] = [
+const STREAM_TYPES: [&str; 9] = [
     <Product as cqrs_es::Aggregate>::TYPE,
     <Customer as cqrs_es::Aggregate>::TYPE,
     <License as cqrs_es::Aggregate>::TYPE,
@@ -72,6 +75,7 @@ const STREAM_TYPES: [&str; 8] = [
     <ApiKey as cqrs_es::Aggregate>::TYPE,
     <Tenant as cqrs_es::Aggregate>::TYPE,
     <Endpoint as cqrs_es::Aggregate>::TYPE,
+    <Purchase as cqrs_es::Aggregate>::TYPE,
 ];
 
 /// The ledgers of this node.

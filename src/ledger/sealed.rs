@@ -48,7 +48,7 @@ pub(super) async fn look_up(
     Ok(sealed)
 }
 
-/// Deletes ciphertext and keys of customers.
+/// Deletes ciphertext and keys of customers, and mails to them.
 pub(super) async fn destroy(
     conn: &mut PgConnection,
     ledger_id: &str,
@@ -56,6 +56,13 @@ pub(super) async fn destroy(
 ) -> sqlx::Result<()> {
     sqlx::query!(
         "DELETE FROM sealed_values WHERE ledger_id = $1 AND customer_id = ANY($2)",
+        ledger_id,
+        customers,
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!(
+        "DELETE FROM mails WHERE ledger_id = $1 AND customer_id = ANY($2)",
         ledger_id,
         customers,
     )

@@ -4,11 +4,12 @@ use std::collections::{HashMap, VecDeque};
 
 use sha2::{Digest, Sha256};
 use sqlx::{Connection, PgConnection, PgPool};
+use tokio::task::{JoinHandle, spawn_blocking};
 use uuid::Uuid;
 use vinzy_events::LicenseId;
 use vinzy_events::ledger::{
-    ChainVerifier, Checkpoint, Examined, Finding, Hash, Head as ExpectedHead, Leaf, LeafError, VerifiedEvent,
-    event_hash,
+    ChainVerifier, Checkpoint, Examined, Finding, Hash, Head as ExpectedHead, Leaf, LeafError, Outline,
+    VerifiedEvent, event_hash,
 };
 use vinzy_events::stream::is_known_event;
 use vinzy_projections::StoredEvent;
@@ -112,33 +113,34 @@ pub async fn ledger(
         archives,
         size: archived.map_or(0, |archived| archived.size),
     };
-    let erasures = Erasures::read(&mut tx, ledger_id).await?;
-    let mut verifier = ChainVerifier::new(head.origin.clone(), is_known_event);
-    let mut damage: Option<Damage> = None;
+    let walk = Walk {
+        verifier: ChainVerifier::new(head.origin.clone(), is_known_event),
+        signed,
+        erasures: Erasures::read(&mut tx, ledger_id).await?,
+    };
+    let mut walking = spawn_blocking(|| (walk, Ok(())));
     let mut from = Some(0);
     let mut ahead = VecDeque::with_capacity(AHEAD);
-    'walk: loop {
+    // Pages are read here, examined beside each other and passed one after the other, all at once.
+    let (walk, passed) = loop {
         while let Some(begin) = from.filter(|_| ahead.len() < AHEAD) {
             let page = Page::read(&mut tx, ledger_id, begin, &archive).await?;
             from = page.end();
             if from.is_some() {
-                ahead.push_back(tokio::task::spawn_blocking(|| page.examine()));
+                ahead.push_back(spawn_blocking(|| page.examine()));
             }
         }
-        let Some(page) = ahead.pop_front() else { break };
-        let (page, examined) = page
-            .await
-            .map_err(std::io::Error::from)
-            .map_err(sqlx::Error::Io)?;
-        for (event, examined) in page.events.iter().zip(examined) {
-            let checked = check(&mut verifier, event, examined, &page.ciphertexts, &erasures);
-            if let Err(found) = checked.and_then(|()| signed.check_passing(&verifier)) {
-                damage = Some(found);
-                break 'walk;
-            }
-        }
-        progress(verifier.size(), head.size);
-    }
+        let (walk, passed) = done(walking).await?;
+        progress(walk.verifier.size(), head.size);
+        let next = if passed.is_ok() { ahead.pop_front() } else { None };
+        let Some(next) = next else {
+            break (walk, passed);
+        };
+        let (page, examined) = done(next).await?;
+        walking = spawn_blocking(|| walk.pass(page, examined));
+    };
+    let Walk { verifier, signed, .. } = walk;
+    let mut damage = passed.err();
     if damage.is_none() {
         let expected = ExpectedHead {
             size: head.size,
@@ -219,23 +221,44 @@ impl Page {
     }
 }
 
-fn check(
-    verifier: &mut ChainVerifier,
-    event: &StoredEvent,
-    examined: Result<Examined, LeafError>,
-    ciphertexts: &Ciphertexts,
-    erasures: &Erasures,
-) -> Result<(), Damage> {
-    let VerifiedEvent { leaf, .. } = verifier.push_examined(examined, Some(&event.columns()))?;
-    check_sealed(&leaf, ciphertexts, erasures)
-        .and_then(|()| erasures.check(&leaf))
-        .map_err(|problem| Damage {
-            position: event.position,
-            problem,
-        })
+async fn done<T>(work: JoinHandle<T>) -> Result<T, VerifyError> {
+    let done = work.await.map_err(std::io::Error::from);
+    Ok(done.map_err(sqlx::Error::Io)?)
 }
 
-fn check_sealed(leaf: &Leaf, ciphertexts: &Ciphertexts, erasures: &Erasures) -> Result<(), String> {
+/// What each event is compared with, and what it adds to.
+struct Walk {
+    verifier: ChainVerifier,
+    signed: Signed,
+    erasures: Erasures,
+}
+
+impl Walk {
+    /// Goes over a page; stays where something is wrong.
+    fn pass(mut self, page: Page, examined: Vec<Result<Examined, LeafError>>) -> (Self, Result<(), Damage>) {
+        let mut events = page.events.iter().zip(examined);
+        let passed = events.try_for_each(|(event, examined)| self.check(event, examined, &page.ciphertexts));
+        (self, passed)
+    }
+
+    fn check(
+        &mut self,
+        event: &StoredEvent,
+        examined: Result<Examined, LeafError>,
+        ciphertexts: &Ciphertexts,
+    ) -> Result<(), Damage> {
+        let VerifiedEvent { leaf, .. } = self.verifier.push_examined(examined, Some(&event.columns()))?;
+        check_sealed(&leaf, ciphertexts, &self.erasures)
+            .and_then(|()| self.erasures.check(&leaf))
+            .map_err(|problem| Damage {
+                position: event.position,
+                problem,
+            })?;
+        self.signed.check_passing(&self.verifier)
+    }
+}
+
+fn check_sealed(leaf: &Outline, ciphertexts: &Ciphertexts, erasures: &Erasures) -> Result<(), String> {
     for field in &leaf.enc {
         let path = &field.path;
         match ciphertexts.get(&(leaf.pos, path.clone())) {

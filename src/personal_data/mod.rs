@@ -114,6 +114,23 @@ impl DataKey {
         decrypt(&cipher, ciphertext, &self.context(origin, event_id, path))
     }
 
+    /// Encrypts what stands beside the customer's data and goes with them, bound to its place.
+    pub fn encrypt_beside(&self, place: &str, plaintext: &[u8], nonce: [u8; NONCE]) -> Vec<u8> {
+        let cipher = XChaCha20Poly1305::new(&self.key.into());
+        encrypt(&cipher, nonce, plaintext, &self.beside(place))
+    }
+
+    /// Decrypts what was encrypted for the same place.
+    pub fn decrypt_beside(&self, place: &str, ciphertext: &[u8]) -> Result<Vec<u8>, Unopenable> {
+        let cipher = XChaCha20Poly1305::new(&self.key.into());
+        decrypt(&cipher, ciphertext, &self.beside(place))
+    }
+
+    /// Associated data of what is no part of an event: `beside ‖ place ‖ key`.
+    fn beside(&self, place: &str) -> Vec<u8> {
+        format!("beside\n{place}\n{}", self.id).into_bytes()
+    }
+
     /// Associated data: `ledger ‖ event id ‖ path ‖ key`, separated by line feeds, which none of them holds.
     fn context(&self, origin: &str, event_id: EventId, path: &str) -> Vec<u8> {
         format!("{origin}\n{event_id}\n{path}\n{}", self.id).into_bytes()
@@ -147,6 +164,16 @@ mod tests {
             Err(Unopenable)
         );
         assert_eq!(key.open("l", event(), "/payload/name", b"short"), Err(Unopenable));
+    }
+
+    #[test]
+    fn what_stands_beside_opens_in_its_place_only() {
+        let key = DataKey::new("k1", [7; 32]);
+        let ciphertext = key.encrypt_beside("mail 1", b"PRD-AAAAA", [1; 24]);
+        assert_eq!(key.decrypt_beside("mail 1", &ciphertext).unwrap(), b"PRD-AAAAA");
+        assert_eq!(key.decrypt_beside("mail 2", &ciphertext), Err(Unopenable));
+        let other = DataKey::new("k1", [8; 32]);
+        assert_eq!(other.decrypt_beside("mail 1", &ciphertext), Err(Unopenable));
     }
 
     #[test]

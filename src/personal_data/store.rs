@@ -76,6 +76,26 @@ impl PersonalDataStore {
             .transpose()
     }
 
+    /// The key of a customer's data with an id; `None` when it was destroyed.
+    pub async fn data_key_with_id(
+        &self,
+        ledger_id: &str,
+        customer_id: CustomerId,
+        key_id: &str,
+    ) -> Result<Option<DataKey>, PersonalDataError> {
+        let wrapped = sqlx::query_scalar!(
+            "SELECT wrapped_key FROM data_keys WHERE ledger_id = $1 AND customer_id = $2 AND key_id = $3",
+            ledger_id,
+            customer_id.as_uuid(),
+            key_id,
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        wrapped
+            .map(|wrapped| self.unwrap(ledger_id, customer_id, key_id, &wrapped))
+            .transpose()
+    }
+
     /// What customers are called now.
     pub async fn current(
         &self,

@@ -163,7 +163,7 @@ impl Projection for AnomalyDetection {
         conn: &'a mut PgConnection,
         ledger_id: &'a str,
         events: &'a [StoredEvent],
-    ) -> BoxFuture<'a, Result<(), ApplyError>> {
+    ) -> BoxFuture<'a, Result<usize, ApplyError>> {
         Box::pin(async move {
             let mut windows = self.windows.lock().await;
             Self::complete_windows(&mut windows, conn, ledger_id, events).await?;
@@ -190,7 +190,8 @@ impl Projection for AnomalyDetection {
             }
             stream::iter(found.into_iter().map(Ok))
                 .try_for_each_concurrent(PARALLEL, |found| self.note(ledger_id, found))
-                .await
+                .await?;
+            Ok(events.len())
         })
     }
 }

@@ -24,6 +24,9 @@ pub const NAME: &str = "webhook_outbox";
 const ENDPOINT: &str = "endpoint";
 /// Deliveries that one statement writes.
 const CHUNK: usize = 5_000;
+/// Deliveries after which a transaction ends: what is in it goes out soon, and it ends long before a batch's patience
+/// does, however many endpoints want every event.
+const AT_ONCE: usize = 20_000;
 /// Ledgers whose endpoints are kept in memory.
 const LEDGERS: usize = 1_000;
 
@@ -119,10 +122,10 @@ impl Projection for WebhookOutbox {
         conn: &'a mut PgConnection,
         ledger_id: &'a str,
         events: &'a [StoredEvent],
-    ) -> BoxFuture<'a, Result<(), ApplyError>> {
+    ) -> BoxFuture<'a, Result<usize, ApplyError>> {
         Box::pin(async move {
             let Some(first) = events.first() else {
-                return Ok(());
+                return Ok(0);
             };
             let mut ledgers = self.ledgers.lock().await;
             // Not at hand, or not as of here: this node may have just started, another one may have done the work
@@ -131,25 +134,32 @@ impl Projection for WebhookOutbox {
                 Some(known) if known.next == first.position => known,
                 _ => Subscribers::before(conn, ledger_id, first.position).await?,
             };
-            note(conn, ledger_id, &mut subscribers, events, self.clock.now()).await?;
+            let noted = note(conn, ledger_id, &mut subscribers, events, self.clock.now()).await?;
             if ledgers.len() >= LEDGERS {
                 ledgers.clear();
             }
             ledgers.insert(ledger_id.to_owned(), subscribers);
-            Ok(())
+            Ok(noted)
         })
     }
 }
 
+/// Notes what is due of `events`, until it is enough for one transaction; gives how many events that are.
 async fn note(
     conn: &mut PgConnection,
     ledger_id: &str,
     subscribers: &mut Subscribers,
     events: &[StoredEvent],
     now: Timestamp,
-) -> Result<(), ApplyError> {
+) -> Result<usize, ApplyError> {
     let mut due = Due::default();
+    let mut noted = 0;
+    let mut written = 0;
     for event in events {
+        if written >= AT_ONCE {
+            break;
+        }
+        noted += 1;
         subscribers.next = event.position + 1;
         if event.stream_type == ENDPOINT {
             if let Some(removed) = subscribers.follow(event)? {
@@ -161,12 +171,13 @@ async fn note(
         for &endpoint_id in subscribers.wanting(&event.event_type) {
             due.push(endpoint_id.into(), event);
             if due.endpoint_ids.len() >= CHUNK {
+                written += CHUNK;
                 due.write(conn, ledger_id, now).await?;
             }
         }
     }
     due.write(conn, ledger_id, now).await?;
-    Ok(())
+    Ok(noted)
 }
 
 /// Deliveries that are to be written, column by column.

@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use vinzy_engine::config::ProvisioningConfig;
 use vinzy_engine::http::access::{Access, SUPER_ADMIN};
 use vinzy_events::access::Scope;
 
+use crate::provisioning::{STRIPE_SECRET, session, stripe_event, stripe_signature, with};
 use crate::support::client::{Answer, Client, send};
-use crate::support::{ADMIN_KEY, SUPER_ADMIN_KEY, TestApp};
+use crate::support::{ADMIN_KEY, SUPER_ADMIN_KEY, TestApp, start_time};
 
 const NOBODYS: &str = "0197f0a2-0000-7000-8000-000000000000";
 
@@ -68,6 +70,16 @@ fn body() -> Value {
     })
 }
 
+/// A server on which two tenants sell.
+async fn start() -> TestApp {
+    let secrets = format!(r#"{{"alpha": "{STRIPE_SECRET}", "beta": "{STRIPE_SECRET}"}}"#);
+    TestApp::start_with(with(ProvisioningConfig {
+        stripe_webhook_secret: Some(secrets.into()),
+        ..ProvisioningConfig::default()
+    }))
+    .await
+}
+
 /// A tenant with one of everything.
 async fn furnished(app: &TestApp, slug: &str) -> (Client, BTreeMap<&'static str, String>) {
     let (tenant, client) = app.tenant(slug).await;
@@ -97,8 +109,18 @@ async fn furnished(app: &TestApp, slug: &str) -> (Client, BTreeMap<&'static str,
         .post_empty(&format!("{webhook_path}/test"))
         .await
         .expect(202);
+    let bought = session("cs_1", "buyer@example.com", "pro");
+    let bought = stripe_event("evt_1", "checkout.session.completed", &bought).to_string();
+    let signature = stripe_signature(STRIPE_SECRET, start_time().as_seconds(), &bought);
+    let request = app
+        .client
+        .request(Method::POST, &format!("/webhooks/stripe?tenant={slug}"))
+        .header("Stripe-Signature", signature);
+    send(request.body(bought)).await.expect(200);
+    let mails = client.get("/mails").await.expect(200);
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let ids = BTreeMap::from([
+        ("mail_id", text(&mails[0]["id"])),
         ("tenant_id", text(&tenant["id"])),
         ("tenant", slug.to_owned()),
         ("product_id", text(&product["id"])),
@@ -115,7 +137,7 @@ async fn furnished(app: &TestApp, slug: &str) -> (Client, BTreeMap<&'static str,
 
 #[tokio::test]
 async fn every_route_opens_to_the_scopes_of_the_table_and_to_nobody_else() {
-    let app = TestApp::start().await;
+    let app = start().await;
     let (admin, _) = furnished(&app, "alpha").await;
     let mut keys: Vec<(BTreeSet<String>, String)> = vec![];
     for scope in Scope::ALL {
@@ -181,7 +203,7 @@ async fn every_route_opens_to_the_scopes_of_the_table_and_to_nobody_else() {
 
 #[tokio::test]
 async fn what_belongs_to_others_is_as_if_it_were_not_there() {
-    let app = TestApp::start().await;
+    let app = start().await;
     let (_, theirs) = furnished(&app, "alpha").await;
     let (own, own_ids) = furnished(&app, "beta").await;
     let admin = app.client.clone();

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use vinzy_engine::config::{ServerConfig, WebhookConfig};
+use vinzy_engine::processes::webhook_outbox::WebhookOutbox;
+use vinzy_projections::Projection;
+use vinzy_projections::event_log::{self, Span};
 
 use crate::support::client::Client;
 use crate::support::node::Node;
@@ -434,6 +437,45 @@ async fn a_paused_endpoint_hears_everything_when_it_is_resumed() {
     app.client.patch(&path(&made, ""), &active).await.expect(200);
     receiver.wait_for(4).await;
     assert!(receiver.counts().values().all(|count| *count == 1));
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn what_is_due_to_many_endpoints_is_noted_in_several_transactions() {
+    let app = TestApp::start().await;
+    let paused = json!({"status": "paused"});
+    for number in 0..90 {
+        let wanted = json!({"event_types": ["usage.recorded"]});
+        let made = endpoint(&app.client, &format!("https://hooks.example/{number}"), wanted).await;
+        app.client.patch(&path(&made, ""), &paused).await.expect(200);
+    }
+    let license = app.license().await;
+    let records = vec![json!({"metric": "calls"}); 250];
+    let batch = json!({"key": license["key"], "records": records});
+    app.client.post("/usage/batch", &batch).await.expect(200);
+    eventually("everything is noted, once", async || {
+        app.database.count("SELECT count(*) FROM deliveries").await == 90 * 250
+    })
+    .await;
+
+    let mut conn = app.app.pool.acquire().await.unwrap();
+    let span = Span {
+        ledger_id: "default",
+        from: 0,
+        to: u64::MAX,
+        stream_types: &[],
+        limit: 5_000,
+    };
+    let events = event_log::read(&mut conn, span).await.unwrap();
+    let outbox = WebhookOutbox::new(app.clock.clone());
+    let first = outbox.apply(&mut conn, "default", &events).await.unwrap();
+    assert!((1..events.len()).contains(&first), "{first} of {}", events.len());
+    let rest = outbox
+        .apply(&mut conn, "default", &events[first..])
+        .await
+        .unwrap();
+    assert_eq!(first + rest, events.len());
+    drop(conn);
     app.finish().await;
 }
 

@@ -6,7 +6,8 @@ use anyhow::Result;
 
 use crate::shell::{cargo, root, run, step};
 use crate::{
-    browser, conformance, dashboard, deb, python_sdk, schemathesis, setup, sqlx, standard_webhooks, wasm,
+    book, browser, conformance, dashboard, deb, python_sdk, schemathesis, setup, sqlx, standard_webhooks,
+    wasm,
 };
 
 const CARGO_DENY: &str = "0.20.2";
@@ -17,9 +18,10 @@ pub(crate) fn run_all() -> Result<()> {
     let axe = step("set-up", || setup::postgres().and_then(|()| browser::set_up()))?;
     step("format", || run(&mut cargo(["fmt", "--all", "--check"])))?;
     step("unused dependencies", || {
-        let machete = setup::cargo_tool("cargo-machete", CARGO_MACHETE)?;
+        let machete = setup::cargo_tool("cargo-machete", CARGO_MACHETE, &[])?;
         run(Command::new(machete).current_dir(root()))
     })?;
+    step("book", book::build)?;
     // Before anything that is built from the sources that this marks as changed.
     step("statements described", || sqlx::run(true))?;
     step("lints", || {
@@ -68,7 +70,7 @@ pub(crate) fn run_all() -> Result<()> {
 
 /// Known vulnerabilities are looked up where the database of advisories can be fetched.
 fn deny() -> Result<()> {
-    let deny = setup::cargo_tool("cargo-deny", CARGO_DENY)?;
+    let deny = setup::cargo_tool("cargo-deny", CARGO_DENY, &[])?;
     let check = |what: &[&str]| {
         let mut command = Command::new(&deny);
         command.arg("check").args(what).current_dir(root());
@@ -103,18 +105,24 @@ pub(crate) fn in_browser(words: &[String]) -> Result<()> {
         .env(browser::AXE, axe))
 }
 
-/// Writes the `OpenAPI` document: its test does when it is told to.
+/// Writes the `OpenAPI` document, and what is made of the same: their tests do when they are told to.
 pub(crate) fn write_openapi() -> Result<()> {
-    let tests = ["openapi::", "the_guides_table"];
+    let tests = ["openapi::", "the_guides_table", "reference::"];
     run(cargo(["test", "--workspace", "--test", "it", "--"])
         .args(tests)
         .env("UPDATE_SNAPSHOTS", "1"))
 }
 
-/// Writes the schemas of the events: their test does when it is told to.
+/// Writes the schemas of the events, and the page that is made of them: their tests do when they are told to.
 pub(crate) fn write_schemas() -> Result<()> {
     let test = ["the_schemas_are_the_committed_ones"];
     run(cargo(["test", "--workspace", "--test", "schemas", "--"])
         .args(test)
-        .env("UPDATE_SNAPSHOTS", "1"))
+        .env("UPDATE_SNAPSHOTS", "1"))?;
+    write_docs()
+}
+
+/// Writes the pages of reference: their tests do when they are told to.
+pub(crate) fn write_docs() -> Result<()> {
+    run(cargo(["test", "--workspace", "--test", "it", "--", "reference::"]).env("UPDATE_SNAPSHOTS", "1"))
 }

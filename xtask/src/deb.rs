@@ -46,7 +46,7 @@ pub(crate) fn build(program: Program) -> Result<PathBuf> {
     let package = target().join("debian/vinzy-engine.deb");
     fs::create_dir_all(target().join("debian"))?;
     let _ = fs::remove_file(&package);
-    let packer = setup::cargo_tool("cargo-deb", CARGO_DEB)?;
+    let packer = setup::cargo_tool("cargo-deb", CARGO_DEB, &[])?;
     let mut packing = Command::new(packer);
     packing
         .args(["--no-build", "--no-strip", "--quiet", "--output"])

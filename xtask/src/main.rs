@@ -1,5 +1,6 @@
 //! `cargo xtask …`: everything that a person would otherwise have to set up or remember.
 
+mod book;
 mod browser;
 mod checks;
 mod conformance;
@@ -50,12 +51,14 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Check the documentation's links and build it as a book: `target/book/html`
+    Book,
     /// Run the tests in a browser, those whose names hold one of the words if there are any
     Browser {
         /// Parts of names
         words: Vec<String>,
     },
-    /// Check that the domain crate builds for the browser
+    /// Check that the domain crate and the Rust client build for the browser
     Wasm,
     /// Attack the parsers at length: what `test` does for seconds
     Fuzz {
@@ -103,6 +106,8 @@ enum Generated {
     Openapi,
     /// Write the committed JSON schemas of the events (`docs/schemas/events/`) again
     Schemas,
+    /// Write the committed pages of reference (`docs/reference/`) and the tables of settings (`docs/configuration.md`) again
+    Docs,
 }
 
 fn main() -> ExitCode {
@@ -113,6 +118,7 @@ fn main() -> ExitCode {
         Task::Dashboard { quick: false } => dashboard::build(dashboard::Build::Small),
         Task::Deb { check: true } => deb::check(),
         Task::Deb { check: false } => deb::build(deb::Program::Release).map(drop),
+        Task::Book => book::build(),
         Task::Browser { words } => checks::in_browser(&words),
         Task::Wasm => wasm::check(),
         Task::Fuzz { minutes } => fuzz::run(minutes),
@@ -138,6 +144,7 @@ fn main() -> ExitCode {
         Task::Generated(Generated::Sqlx { check }) => sqlx::run(check),
         Task::Generated(Generated::Openapi) => checks::write_openapi(),
         Task::Generated(Generated::Schemas) => checks::write_schemas(),
+        Task::Generated(Generated::Docs) => checks::write_docs(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

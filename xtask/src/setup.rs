@@ -59,8 +59,9 @@ pub(crate) fn install(packages: &[&str]) -> Result<()> {
     run(&mut wanted())
 }
 
-/// Finds a cargo subcommand of a version, or builds it once into the target directory. Gives the program.
-pub(crate) fn cargo_tool(name: &str, version: &str) -> Result<std::path::PathBuf> {
+/// Finds a program from crates.io of a version, or builds it once, with these options, into the target directory. Gives
+/// the program.
+pub(crate) fn cargo_tool(name: &str, version: &str, options: &[&str]) -> Result<std::path::PathBuf> {
     let own = target().join("tools");
     let program = own.join("bin").join(name);
     let is_right = |program: &Path| {
@@ -76,6 +77,7 @@ pub(crate) fn cargo_tool(name: &str, version: &str) -> Result<std::path::PathBuf
             // Building an optimised one takes longer than it saves.
             .args(["install", "--debug", "--locked", "--quiet", name])
             .args(["--version", version])
+            .args(options)
             .arg("--root")
             .arg(&own);
         run(install.env_remove("CARGO_TARGET_DIR"))?;

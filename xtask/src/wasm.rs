@@ -13,9 +13,11 @@ use crate::shell::{cargo, output, root, run, succeeds, target};
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
-/// Checks that the domain crate builds for the browser.
+/// Checks that the domain crate and the client build for the browser.
 pub(crate) fn check() -> Result<()> {
-    run(&mut command("check", &["-p", "vinzy-events"])?)
+    let client = "admin,client,webhooks";
+    let packages = ["-p", "vinzy-events", "-p", "vinzy-client", "--features", client];
+    run(&mut command("check", &packages)?)
 }
 
 /// Where [`command`] leaves what it builds with a profile.

@@ -5,8 +5,6 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
-use serde_json::{Map, Value};
-
 use super::{RESERVED, write_number, write_string};
 
 /// How deep arrays and objects may stand within each other.
@@ -98,44 +96,44 @@ impl<'a> CanonicalReader<'a> {
         (!has_leading_zero).then(|| digits.parse().ok()).flatten()
     }
 
-    /// Any value.
-    pub(crate) fn value(&mut self) -> Option<Value> {
-        self.nested(DEPTH)
+    /// Any value, as it is written.
+    pub(crate) fn value(&mut self) -> Option<&'a str> {
+        let begin = self.at;
+        self.nested(DEPTH)?;
+        self.text.get(begin..self.at)
     }
 
-    fn nested(&mut self, depth: u32) -> Option<Value> {
+    fn nested(&mut self, depth: u32) -> Option<()> {
         let depth = depth.checked_sub(1)?;
         match self.rest().first()? {
-            b'"' => Some(Value::String(self.string()?.into_owned())),
-            b'{' => self.object(depth).map(Value::Object),
-            b'[' => self.array(depth).map(Value::Array),
-            b'n' => self.literal("null").map(|()| Value::Null),
-            b't' => self.literal("true").map(|()| Value::Bool(true)),
-            b'f' => self.literal("false").map(|()| Value::Bool(false)),
+            b'"' => self.string().map(drop),
+            b'{' => self.object(depth),
+            b'[' => self.array(depth),
+            b'n' => self.literal("null"),
+            b't' => self.literal("true"),
+            b'f' => self.literal("false"),
             _ => self.number(),
         }
     }
 
-    fn array(&mut self, depth: u32) -> Option<Vec<Value>> {
+    fn array(&mut self, depth: u32) -> Option<()> {
         self.literal("[")?;
-        let mut items = vec![];
         if self.skip("]") {
-            return Some(items);
+            return Some(());
         }
         loop {
-            items.push(self.nested(depth)?);
+            self.nested(depth)?;
             if self.skip("]") {
-                return Some(items);
+                return Some(());
             }
             self.literal(",")?;
         }
     }
 
-    fn object(&mut self, depth: u32) -> Option<Map<String, Value>> {
+    fn object(&mut self, depth: u32) -> Option<()> {
         self.literal("{")?;
-        let mut object = Map::new();
         if self.skip("}") {
-            return Some(object);
+            return Some(());
         }
         let mut last: Option<Cow<'a, str>> = None;
         loop {
@@ -145,27 +143,26 @@ impl<'a> CanonicalReader<'a> {
                 return None;
             }
             self.literal(":")?;
-            object.insert(key.clone().into_owned(), self.nested(depth)?);
+            self.nested(depth)?;
             last = Some(key);
             if self.skip("}") {
-                return Some(object);
+                return Some(());
             }
             self.literal(",")?;
         }
     }
 
-    fn number(&mut self) -> Option<Value> {
+    fn number(&mut self) -> Option<()> {
         let literal = self.span(|byte| matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9'));
         // What fits a double whatever its digits.
         if literal.len() <= 15 && literal.bytes().all(|byte| byte.is_ascii_digit()) {
             let has_leading_zero = literal.len() > 1 && literal.starts_with('0');
-            let integer: u64 = literal.parse().ok()?;
-            return (!has_leading_zero).then(|| Value::Number(integer.into()));
+            return (!has_leading_zero && !literal.is_empty()).then_some(());
         }
         let number = serde_json::from_str(literal).ok()?;
         let mut again = Vec::with_capacity(literal.len());
         write_number(&number, &mut again);
-        (again == literal.as_bytes()).then_some(Value::Number(number))
+        (again == literal.as_bytes()).then_some(())
     }
 
     fn span(&mut self, belongs: impl Fn(&u8) -> bool) -> &'a str {

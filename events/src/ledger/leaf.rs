@@ -1,6 +1,7 @@
 //! One event as the exact bytes that are stored and hashed: JSON in RFC 8785 form.
 
 use std::borrow::Cow;
+use std::convert::Infallible;
 use std::fmt::Display;
 
 use serde::{Deserialize, Serialize};
@@ -9,7 +10,7 @@ use serde_json::value::RawValue;
 
 use super::Hash;
 use crate::json::{write_canonical, write_string};
-use crate::stream::license_id_of;
+use crate::stream::{LEDGER_KEY_ROTATED, LEDGER_OPENED, license_id_of};
 use crate::{EventId, LicenseId, Timestamp};
 
 mod reader;
@@ -20,7 +21,7 @@ pub const MAX_LEAF: usize = 65_535;
 /// An event with its place in the ledger.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Leaf {
+pub struct Leaf<P = Value> {
     /// What was sealed beside the leaf.
     pub enc: Vec<SealedField>,
     /// The event's id.
@@ -30,7 +31,7 @@ pub struct Leaf {
     /// Who did it and on what occasion.
     pub meta: Meta,
     /// What happened.
-    pub payload: Value,
+    pub payload: P,
     /// Position in the ledger, from 0: the index in the Merkle tree.
     pub pos: u64,
     /// Hash of the event before; zeros for the first.
@@ -48,6 +49,10 @@ pub struct Leaf {
     #[serde(rename = "v")]
     pub version: LeafVersion,
 }
+
+/// A leaf as a verification needs it: what happened is left out, but for what the ledger says of its keys. Most events
+/// are much cheaper to read like that.
+pub type Outline = Leaf<Option<Value>>;
 
 /// What happened, out of a leaf of which nothing else is wanted: much cheaper than all of it.
 #[derive(Debug, Deserialize)]
@@ -225,18 +230,44 @@ impl Leaf {
     }
 
     /// Reads stored bytes, and says whether they are in canonical form: whether [`Leaf::encode`] would give exactly them.
-    pub fn examine(bytes: &[u8]) -> Result<(Self, bool), LeafError> {
+    pub fn examine(bytes: &[u8]) -> Result<(Outline, bool), LeafError> {
         if let Some(leaf) = reader::read(bytes) {
-            return Ok((leaf, true));
+            return Ok((leaf.outlined(serde_json::from_str)?, true));
         }
         let leaf = Self::parse(bytes)?;
         let is_canonical = leaf.encode().ok().as_deref() == Some(bytes);
-        Ok((leaf, is_canonical))
+        Ok((leaf.outline(), is_canonical))
     }
 
+    /// The leaf without what happened, but for what the ledger says of its keys.
+    pub fn outline(self) -> Outline {
+        let Ok(outline) = self.outlined(Ok::<_, Infallible>);
+        outline
+    }
+}
+
+impl<P> Leaf<P> {
     /// The license that the event belongs to.
     pub fn license_id(&self) -> Option<LicenseId> {
         license_id_of(&self.stream.stream_type, &self.stream.id)
+    }
+
+    fn outlined<E>(self, read: impl FnOnce(P) -> Result<Value, E>) -> Result<Outline, E> {
+        let names_a_key = matches!(self.event_type.as_str(), LEDGER_OPENED | LEDGER_KEY_ROTATED);
+        Ok(Leaf {
+            payload: names_a_key.then(|| read(self.payload)).transpose()?,
+            enc: self.enc,
+            event_id: self.event_id,
+            ledger: self.ledger,
+            meta: self.meta,
+            pos: self.pos,
+            prev: self.prev,
+            recorded_at: self.recorded_at,
+            stream: self.stream,
+            event_type: self.event_type,
+            type_ver: self.type_ver,
+            version: self.version,
+        })
     }
 }
 

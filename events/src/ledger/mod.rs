@@ -15,7 +15,9 @@ mod verifier;
 
 pub use checkpoint::{Checkpoint, CheckpointError, VerifierKey};
 pub use hash::{Hash, InvalidHash, event_hash};
-pub use leaf::{Actor, Leaf, LeafContent, LeafError, LeafVersion, MAX_LEAF, Meta, SealedField, StreamRef};
+pub use leaf::{
+    Actor, Leaf, LeafContent, LeafError, LeafVersion, MAX_LEAF, Meta, Outline, SealedField, StreamRef,
+};
 pub use merkle::{Frontier, FrontierError, node_hash, root_of};
 pub use proof::{ProofError, ProofPlan, Subtree, verify_consistency, verify_inclusion};
 pub use receipt::{Receipt, ReceiptError};

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Frontier, Hash, KeyError, KeyRotation, Leaf, LeafError, VerifierKey, event_hash};
+use super::{Frontier, Hash, KeyError, KeyRotation, Leaf, LeafError, Outline, VerifierKey, event_hash};
 use crate::stream::{LEDGER_KEY_ROTATED, LEDGER_OPENED};
 use crate::{EventId, LicenseId, Timestamp};
 
@@ -32,7 +32,7 @@ type StreamId = Box<str>;
 #[derive(Debug, Clone, PartialEq)]
 pub struct VerifiedEvent {
     /// The leaf.
-    pub leaf: Leaf,
+    pub leaf: Outline,
     /// Its hash.
     pub hash: Hash,
 }
@@ -40,7 +40,7 @@ pub struct VerifiedEvent {
 /// An event's bytes, looked at without their surroundings: most of the work, and it can be done for many at a time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Examined {
-    leaf: Leaf,
+    leaf: Outline,
     hash: Hash,
     canonical: bool,
 }
@@ -189,7 +189,7 @@ pub struct StoredColumns<'a> {
 
 impl StoredColumns<'_> {
     /// Compares every column with the leaf and its hash.
-    pub fn check(&self, leaf: &Leaf, hash: Hash) -> Result<(), Problem> {
+    pub fn check<P>(&self, leaf: &Leaf<P>, hash: Hash) -> Result<(), Problem> {
         let columns = [
             ("position", self.position == leaf.pos),
             ("event_id", self.event_id == leaf.event_id),
@@ -339,7 +339,7 @@ impl ChainVerifier {
         Ok(())
     }
 
-    fn check_place(&self, leaf: &Leaf) -> Result<(), Problem> {
+    fn check_place(&self, leaf: &Outline) -> Result<(), Problem> {
         if leaf.ledger != self.origin {
             return Err(Problem::WrongLedger {
                 found: leaf.ledger.clone(),
@@ -366,7 +366,7 @@ impl ChainVerifier {
         }
     }
 
-    fn check_content(&self, leaf: &Leaf) -> Result<(), Problem> {
+    fn check_content(&self, leaf: &Outline) -> Result<(), Problem> {
         let (before, found) = (self.last_recorded_at, leaf.recorded_at);
         if found < before {
             return Err(Problem::TimeWentBack { before, found });
@@ -381,19 +381,17 @@ impl ChainVerifier {
     }
 
     /// The key that the event names for the ledger's checkpoints, if it is one of those that do.
-    fn named_key(&self, leaf: &Leaf) -> Result<Option<VerifierKey>, KeyError> {
+    fn named_key(&self, leaf: &Outline) -> Result<Option<VerifierKey>, KeyError> {
         let key = match leaf.event_type.as_str() {
             LEDGER_OPENED if self.keys.is_empty() => {
-                let key = leaf
-                    .payload
-                    .get("vkey")
-                    .and_then(|key| key.as_str()?.parse().ok());
+                let key = leaf.payload.as_ref().and_then(|payload| payload.get("vkey"));
+                let key = key.and_then(|key| key.as_str()?.parse().ok());
                 let key = key.filter(|key: &VerifierKey| key.name() == self.origin);
                 key.ok_or(KeyError::NoKey)?
             }
             LEDGER_KEY_ROTATED => {
-                let rotation: KeyRotation =
-                    serde_json::from_value(leaf.payload.clone()).map_err(|_| KeyError::NoKey)?;
+                let payload = leaf.payload.clone().ok_or(KeyError::NoKey)?;
+                let rotation: KeyRotation = serde_json::from_value(payload).map_err(|_| KeyError::NoKey)?;
                 rotation.check(self.keys.last().ok_or(KeyError::OtherKey)?)?
             }
             _ => return Ok(None),
@@ -402,7 +400,7 @@ impl ChainVerifier {
     }
 }
 
-fn stream_id(leaf: &Leaf) -> StreamId {
+fn stream_id(leaf: &Outline) -> StreamId {
     [leaf.stream.stream_type.as_str(), "/", &leaf.stream.id]
         .concat()
         .into()

@@ -10,6 +10,9 @@ use crate::stream::{StreamAggregate, aggregate_by_decision};
 aggregate_by_decision!(Product, "product", ProductCommand, ProductEvent, ProductError);
 
 impl StreamAggregate for Product {
+    /// 2: with tiers.
+    const STATE_VERSION: u32 = 2;
+
     fn decide(&self, command: ProductCommand, at: Timestamp) -> Result<Vec<ProductEvent>, ProductError> {
         match command {
             ProductCommand::Create(content) => self.create(content, at),
@@ -37,6 +40,7 @@ impl Product {
             description: content.description,
             default_tier: content.default_tier,
             features: content.features,
+            tiers: content.tiers,
             metadata: content.metadata,
             created_at: at,
         })])
@@ -58,6 +62,7 @@ fn difference(state: &ProductState, changes: UpdateProduct) -> ProductUpdated {
         description: changes.description.filter(|new| *new != state.description),
         default_tier: changes.default_tier.filter(|new| *new != state.default_tier),
         features: changes.features.filter(|new| *new != state.features),
+        tiers: changes.tiers.filter(|new| *new != state.tiers),
         metadata: changes.metadata.filter(|new| *new != state.metadata),
     }
 }
@@ -68,7 +73,7 @@ mod tests {
     use serde_json::{Map, json};
 
     use super::*;
-    use crate::product::ProductCode;
+    use crate::product::{ProductCode, TierTemplate, Tiers};
 
     type ProductTest = TestFramework<Product>;
 
@@ -83,6 +88,7 @@ mod tests {
             description: String::new(),
             default_tier: "standard".into(),
             features: Map::new(),
+            tiers: Tiers::new(),
             metadata: Map::new(),
         }
     }
@@ -94,6 +100,7 @@ mod tests {
             description: String::new(),
             default_tier: "standard".into(),
             features: Map::new(),
+            tiers: Tiers::new(),
             metadata: Map::new(),
             created_at: at(),
         })
@@ -135,6 +142,49 @@ mod tests {
             .given(vec![created(), renamed("Better")])
             .when(rename("Better"))
             .then_expect_events(vec![]);
+    }
+
+    #[test]
+    fn tiers_are_replaced_as_a_whole() {
+        let tiers = |name: &str, days_valid| {
+            let template = TierTemplate {
+                days_valid: Some(days_valid),
+                ..TierTemplate::default()
+            };
+            Tiers::from([(name.to_owned(), template)])
+        };
+        let updated = |tiers| {
+            ProductEvent::Updated(ProductUpdated {
+                tiers: Some(tiers),
+                ..ProductUpdated::default()
+            })
+        };
+        let update = |tiers| {
+            ProductCommand::Update(UpdateProduct {
+                tiers: Some(tiers),
+                ..UpdateProduct::default()
+            })
+        };
+        ProductTest::with(at())
+            .given(vec![created(), updated(tiers("pro", Some(30)))])
+            .when(update(tiers("team", None)))
+            .then_expect_events(vec![updated(tiers("team", None))]);
+        ProductTest::with(at())
+            .given(vec![created(), updated(tiers("pro", None))])
+            .when(update(tiers("pro", None)))
+            .then_expect_events(vec![]);
+    }
+
+    #[test]
+    fn a_template_tells_never_from_nothing_said() {
+        let read = |text: &str| serde_json::from_str::<TierTemplate>(text).unwrap();
+        assert_eq!(read("{}"), TierTemplate::default());
+        let never = read(r#"{"days_valid": null, "machines_limit": null}"#);
+        assert_eq!((never.days_valid, never.machines_limit), (Some(None), Some(None)));
+        assert_eq!(
+            serde_json::to_string(&never).unwrap(),
+            r#"{"machines_limit":null,"days_valid":null}"#
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::ProductCode;
+use super::{ProductCode, Tiers};
 use crate::Timestamp;
 use crate::stream::stream_events;
 
@@ -35,6 +35,9 @@ pub struct ProductCreated {
     pub default_tier: String,
     /// Features that licenses inherit.
     pub features: Map<String, Value>,
+    /// What licenses of its tiers get; without them, a tier is a name.
+    #[serde(default, skip_serializing_if = "Tiers::is_empty")]
+    pub tiers: Tiers,
     /// The vendor's own data.
     pub metadata: Map<String, Value>,
     /// When it came to be; for imported products, in the system it came from.
@@ -83,6 +86,9 @@ pub struct ProductUpdated {
     /// New features as a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub features: Option<Map<String, Value>>,
+    /// New tiers as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tiers: Option<Tiers>,
     /// New metadata as a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Map<String, Value>>,

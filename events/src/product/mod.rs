@@ -3,11 +3,13 @@
 mod decide;
 mod event;
 mod state;
+mod tier;
 
 use serde_json::{Map, Value};
 
 pub use event::{ProductCreated, ProductDeleted, ProductEvent, ProductImported, ProductUpdated};
 pub use state::{Product, ProductState};
+pub use tier::{TierTemplate, Tiers};
 
 /// A product's code: one to three of `A`–`Z`. It becomes the prefix of the product's license keys.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -78,6 +80,8 @@ pub struct CreateProduct {
     pub default_tier: String,
     /// Features that licenses inherit.
     pub features: Map<String, Value>,
+    /// What licenses of its tiers get.
+    pub tiers: Tiers,
     /// The vendor's own data.
     pub metadata: Map<String, Value>,
 }
@@ -93,6 +97,8 @@ pub struct UpdateProduct {
     pub default_tier: Option<String>,
     /// New features, replacing the old ones as a whole.
     pub features: Option<Map<String, Value>>,
+    /// New tiers, replacing the old ones as a whole.
+    pub tiers: Option<Tiers>,
     /// New metadata, replacing the old ones as a whole.
     pub metadata: Option<Map<String, Value>>,
 }

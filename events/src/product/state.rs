@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{ProductCode, ProductEvent};
+use super::{ProductCode, ProductEvent, Tiers};
 use crate::Timestamp;
 use crate::stream::replace;
 
@@ -29,6 +29,8 @@ pub struct ProductState {
     pub default_tier: String,
     /// Features that licenses inherit.
     pub features: Map<String, Value>,
+    /// What licenses of its tiers get.
+    pub tiers: Tiers,
     /// The vendor's own data.
     pub metadata: Map<String, Value>,
     /// When it came to be.
@@ -67,6 +69,7 @@ impl Product {
                     description: event.description,
                     default_tier: event.default_tier,
                     features: event.features,
+                    tiers: event.tiers,
                     metadata: event.metadata,
                     created_at: event.created_at,
                     deleted: false,
@@ -79,6 +82,7 @@ impl Product {
                     description: event.description,
                     default_tier: event.default_tier,
                     features: event.features,
+                    tiers: Tiers::default(),
                     metadata: event.metadata,
                     created_at: event.created_at,
                     deleted: event.deleted_at.is_some(),
@@ -90,6 +94,7 @@ impl Product {
                 replace(&mut state.description, event.description);
                 replace(&mut state.default_tier, event.default_tier);
                 replace(&mut state.features, event.features);
+                replace(&mut state.tiers, event.tiers);
                 replace(&mut state.metadata, event.metadata);
             }
             (ProductEvent::Deleted(_), Some(state)) => Arc::make_mut(state).deleted = true,

@@ -215,6 +215,8 @@ fn Fields(
                     description: Some(description.get_untracked()),
                     default_tier: tier,
                     features: Some(features.get_untracked()),
+                    // As they are: they are set by the API.
+                    tiers: None,
                     metadata: Some(metadata),
                 };
                 deed.run(calls::products::create(&product), move |product| {
@@ -227,6 +229,8 @@ fn Fields(
                     description: Some(description.get_untracked()),
                     default_tier: tier,
                     features: Some(features.get_untracked()),
+                    // As they are: they are set by the API.
+                    tiers: None,
                     metadata: Some(metadata),
                 };
                 deed.run(calls::products::update(id, &change), move |product| {

@@ -85,7 +85,10 @@ async fn step(
     archives
         .fill(ledger_id, &mut events)
         .map_err(|error| ApplyError::Later(error.into()))?;
-    projection.apply(conn, ledger_id, &events).await?;
+    let applied = projection.apply(conn, ledger_id, &events).await?;
+    if let Some(left) = events.get(applied) {
+        return Ok(left.position);
+    }
     let is_full = events.len() == BATCH as usize;
     let last = events.last().filter(|_| is_full);
     Ok(last.map_or(to, |event| event.position + 1))

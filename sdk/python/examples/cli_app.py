@@ -41,20 +41,21 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         except VinzyError as error:
             print(f"The license could not be checked: {error}", file=sys.stderr)
             return EXIT_UNLICENSED
-    if not may(given.command, license_):
-        print(ADVICE.get(license_.code, license_.message), file=sys.stderr)
+    refusal = why_not(given.command, license_)
+    if refusal:
+        print(refusal, file=sys.stderr)
         return EXIT_UNLICENSED
     print(f"{given.command}: {given.file} ({license_.tier})")
     return 0
 
 
-def may(command: str, license_: ValidateResult) -> bool:
+def why_not(command: str, license_: ValidateResult) -> str:
+    """What to tell the user who may not; nothing if they may."""
     if not license_.valid:
-        return False
+        return ADVICE.get(license_.code, license_.message)
     if command == "export" and "export" not in license_.features:
-        print("Your license does not include `export`.", file=sys.stderr)
-        return False
-    return True
+        return "Your license does not include `export`."
+    return ""
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import httpx
 
 VARIABLE = "VINZY_BIN"
 ADMIN_KEY = "the-admins-key-for-the-python-sdk"
+SUPER_ADMIN_KEY = "another-key-for-the-python-sdk"
 # The server ends when its standard input does: also when the tests are killed.
 WATCHED = """
 "$1" serve --port 0 --data-dir "$2" &
@@ -66,7 +67,7 @@ class Issued:
 class Server:
     """Started by its constructor; `stop` ends it and removes its data."""
 
-    def __init__(self) -> None:
+    def __init__(self, products: bool = True) -> None:
         program = binary()
         # Not made here: started as root, the server becomes somebody who must be able to write it.
         self._directory = Path(tempfile.gettempdir()) / f"vinzy-python-{uuid.uuid4()}"
@@ -77,7 +78,7 @@ class Server:
                 **os.environ,
                 "VINZY_DB_URL": "",
                 "VINZY_API_KEY": ADMIN_KEY,
-                "VINZY_SUPER_ADMIN_KEY": "another-key-for-the-python-sdk",
+                "VINZY_SUPER_ADMIN_KEY": SUPER_ADMIN_KEY,
                 "VINZY_RATE_LIMIT_ENABLED": "false",
                 "VINZY_WEBHOOK_ALLOW_CIDRS": "127.0.0.0/8",
                 "VINZY_LOG": "warn",
@@ -91,8 +92,9 @@ class Server:
             self.url = self._greeting()
             self.admin = httpx.Client(base_url=self.url, headers={"X-Vinzy-Api-Key": ADMIN_KEY}, timeout=60)
             self._numbers = itertools.count(1)
-            self._product("PRD", FEATURES)
-            self._product("OT", {})
+            if products:
+                self._product("PRD", FEATURES)
+                self._product("OT", {})
         except BaseException:
             self.stop()
             raise

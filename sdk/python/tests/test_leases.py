@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from vinzy_engine import LeaseError
+from vinzy_engine import LeaseError, LicenseClient
 from vinzy_engine._store import LeaseStore, Stored
 from vinzy_engine.leases import KeySet, check_subject, ends_at, verify
 
@@ -179,3 +180,19 @@ def test_store_notes_the_latest_time(tmp_path: Path) -> None:
     assert LeaseStore(path).saw(NOW) == NOW + 90
     store.put("key", None, stored(), NOW + 5)
     assert LeaseStore(path).saw(NOW) == NOW + 5
+
+
+def test_a_store_is_shared_with_the_rust_client(tmp_path: Path) -> None:
+    vector = json.loads((Path(__file__).parent / "vectors" / "lease_store.json").read_text())
+    path = tmp_path / "leases.json"
+    path.write_text(json.dumps(vector["document"]))
+    seen = vector["document"]["seen"]
+    for writer in ("rust", "python"):
+        asked = vector[writer]
+        client = LicenseClient(
+            "http://127.0.0.1:9", asked["license_key"], lease_cache_path=str(path), clock=lambda: seen + 120.0
+        )
+        result = client.validate_offline(fingerprint=asked["fingerprint"])
+        assert (result.code, result.features) == ("OK", ["export"]), writer
+    # What it writes itself is the same but for the time.
+    assert json.loads(path.read_text()) == {**vector["document"], "seen": seen + 120.0}

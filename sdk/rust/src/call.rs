@@ -2,7 +2,7 @@
 //!
 //! Whoever has an HTTP client sends a [`Call`] and hands the [`Answer`] to [`Call::read`].
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use crate::service::Problem;
 
-/// A request whose answer is a `T`.
-#[derive(Debug, Clone)]
+/// A request whose answer is a `T`. It does not show its body when it is printed: license keys are in there.
+#[derive(Clone)]
 pub struct Call<T> {
     /// `GET`, `POST`, `PATCH` or `DELETE`.
     pub method: &'static str,
@@ -56,6 +56,15 @@ impl<T> Default for Page<T> {
             total: 0,
             next: None,
         }
+    }
+}
+
+impl<T> fmt::Debug for Call<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call")
+            .field("method", &self.method)
+            .field("path", &self.path)
+            .finish_non_exhaustive()
     }
 }
 

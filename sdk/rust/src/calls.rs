@@ -1,4 +1,4 @@
-//! Every operation of the API that an admin needs, as a [`Call`]. What an operation does, and who may ask for it,
+//! Every operation of the API, as a [`Call`]. What an operation does, and who may ask for it,
 //! is told in the API's own description.
 
 #![allow(
@@ -15,17 +15,27 @@ use crate::audit::{
 use crate::call::{Call, Page, Part, encoded};
 use crate::composition::ComposedEntitlements;
 use crate::customers::{CreateCustomer, Customer, EraseCustomer, ErasureCertificate, UpdateCustomer};
+use crate::events::EventPage;
 use crate::licenses::{
     CreateLicense, IssuedLicense, License, LicenseEntitlements, Reason, RenewLicense, UpdateLicense,
 };
-use crate::machines::Machine;
+use crate::machines::{
+    ActivateRequest, ActivateResponse, DeactivateRequest, DeactivateResponse, HeartbeatRequest,
+    HeartbeatResponse, Machine,
+};
 use crate::overview::Overview;
 use crate::products::{CreateProduct, Product, UpdateProduct};
+use crate::provisioning::{Mail, Purchase};
 use crate::service::{Health, Readiness};
 use crate::settings::Settings;
 use crate::tenants::{CreateTenant, NewTenant, Tenant, UpdateTenant};
-use crate::usage::{AgentUsage, UsageSeries, UsageTotal};
-use crate::validation::{Agent, ValidateRequest, ValidateResponse};
+use crate::usage::{
+    AgentUsage, RecordLicenseUsageRequest, RecordUsageBatchRequest, RecordUsageBatchResponse,
+    RecordUsageRequest, RecordUsageResponse, UsageSeries, UsageTotal,
+};
+use crate::validation::{
+    Agent, ValidateAgentRequest, ValidateAgentResponse, ValidateRequest, ValidateResponse,
+};
 use crate::webhooks::{
     CreateWebhook, NewWebhook, ReplayWebhook, RotateWebhookSecret, UpdateWebhook, Webhook, WebhookDelivery,
     WebhookDeliveryDetail, WebhookReplay,
@@ -33,6 +43,53 @@ use crate::webhooks::{
 
 macro_rules! path {
     ($format:literal, $($part:expr),+) => { format!($format, $(encoded($part)),+) };
+}
+
+/// What applications in the field ask, with a license key alone.
+pub mod applications {
+    use serde_json::Value;
+
+    use super::*;
+
+    /// Whether a license key is good, and what for.
+    pub fn validate(request: &ValidateRequest) -> Call<ValidateResponse> {
+        Call::post("/validate", request)
+    }
+
+    /// Whether a license is entitled to an agent.
+    pub fn validate_agent(request: &ValidateAgentRequest) -> Call<ValidateAgentResponse> {
+        Call::post("/validate/agent", request)
+    }
+
+    /// Takes a seat for a machine.
+    pub fn activate(request: &ActivateRequest) -> Call<ActivateResponse> {
+        Call::post("/activate", request)
+    }
+
+    /// Gives a machine's seat up.
+    pub fn deactivate(request: &DeactivateRequest) -> Call<DeactivateResponse> {
+        Call::post("/deactivate", request)
+    }
+
+    /// Says that a machine is alive.
+    pub fn heartbeat(request: &HeartbeatRequest) -> Call<HeartbeatResponse> {
+        Call::post("/heartbeat", request)
+    }
+
+    /// Counts use.
+    pub fn record_usage(request: &RecordUsageRequest) -> Call<RecordUsageResponse> {
+        Call::post("/usage/record", request)
+    }
+
+    /// Counts use several times.
+    pub fn record_usage_batch(request: &RecordUsageBatchRequest) -> Call<RecordUsageBatchResponse> {
+        Call::post("/usage/batch", request)
+    }
+
+    /// The public keys that leases verify with: a JWK set.
+    pub fn jwks() -> Call<Value> {
+        Call::get("/.well-known/jwks.json")
+    }
 }
 
 /// Sessions.
@@ -323,6 +380,11 @@ pub mod usage {
             .query("to", to)
     }
 
+    /// Counts use of a license by its id, with an API key that may.
+    pub fn record(license_id: &str, request: &RecordLicenseUsageRequest) -> Call<RecordUsageResponse> {
+        Call::post(path!("/licenses/{}/usage", license_id), request)
+    }
+
     /// By agent.
     pub fn agents(license_id: &str) -> Call<AgentUsage> {
         Call::get(path!("/usage/agents/{}", license_id))
@@ -354,6 +416,11 @@ pub mod anomalies {
             .query("metric", filter.metric.as_ref())
             .query("resolved", filter.resolved)
             .part(part)
+    }
+
+    /// Anomalies of a license.
+    pub fn of_license(license_id: &str, part: &Part) -> Call<Page<Anomaly>> {
+        Call::list(path!("/anomalies/{}", license_id)).part(part)
     }
 
     /// An anomaly among the values around it.
@@ -443,6 +510,58 @@ pub mod audit {
     }
 }
 
+/// The feed of events.
+pub mod events {
+    use super::*;
+
+    /// Which events to ask for; what is empty does not filter.
+    #[derive(Debug, Clone, Default, PartialEq, Eq)]
+    pub struct Filter {
+        /// Those after this position.
+        pub after: Option<String>,
+        /// At most so many.
+        pub limit: Option<u32>,
+        /// Types, or kinds such as `license.*`.
+        pub types: Vec<String>,
+        /// For so many seconds the answer waits until there is an event.
+        pub wait: Option<u32>,
+    }
+
+    /// Events in order of position: ask again with `after` as the page's `next_after`.
+    pub fn list(filter: &Filter) -> Call<EventPage> {
+        Call::get("/events")
+            .query("after", filter.after.as_ref())
+            .query("limit", filter.limit)
+            .query("types", Some(filter.types.join(",")))
+            .query("wait", filter.wait)
+    }
+}
+
+/// Purchases.
+pub mod purchases {
+    use super::*;
+
+    /// Purchases with their licenses.
+    pub fn list(part: &Part) -> Call<Page<Purchase>> {
+        Call::list("/purchases").part(part)
+    }
+}
+
+/// Mails with license keys.
+pub mod mails {
+    use super::*;
+
+    /// Mails; a status of `undelivered` shows those that need somebody.
+    pub fn list(status: Option<&str>, part: &Part) -> Call<Page<Mail>> {
+        Call::list("/mails").part(part).query("status", status)
+    }
+
+    /// Sends a mail again.
+    pub fn resend(id: &str) -> Call<Mail> {
+        Call::order(path!("/mails/{}/resend", id))
+    }
+}
+
 /// Webhooks.
 pub mod webhooks {
     use super::*;
@@ -518,6 +637,11 @@ pub mod api_keys {
     /// API keys.
     pub fn list(part: &Part) -> Call<Page<ApiKey>> {
         Call::list("/api-keys").part(part)
+    }
+
+    /// One API key.
+    pub fn get(id: &str) -> Call<ApiKey> {
+        Call::get(path!("/api-keys/{}", id))
     }
 
     /// A new one. Its secret is in the answer and nowhere else.

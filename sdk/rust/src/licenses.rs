@@ -68,7 +68,7 @@ pub struct CreateLicense {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 100))]
     pub tier: Option<String>,
-    /// At least 1; `null` is unlimited; 3 if left out.
+    /// At least 1; `null` is unlimited; if left out, as the tier has it, else 3.
     #[serde(
         default,
         deserialize_with = "present",
@@ -76,8 +76,8 @@ pub struct CreateLicense {
     )]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>, minimum = 1, maximum = 4_294_967_295_i64))]
     pub machines_limit: Option<Option<u32>>,
-    /// Days from now until it ends, 1 to 36,500; `null` is never; 365 if neither this nor `expires_at` is
-    /// given.
+    /// Days from now until it ends, 1 to 36,500; `null` is never; if neither this nor `expires_at` is
+    /// given, as the tier has it, else 365.
     #[serde(
         default,
         deserialize_with = "present",
@@ -93,11 +93,11 @@ pub struct CreateLicense {
     )]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = "date-time"))]
     pub expires_at: Option<Option<String>>,
-    /// Its own features; when empty or left out, the product's apply.
+    /// Its own features; if left out, as the tier has them; when there are none, the product's apply.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
     pub features: Option<Object>,
-    /// Overrides of the features, field by field.
+    /// Overrides of the features, field by field; if left out, as the tier has them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
     pub entitlements: Option<Object>,

@@ -1,5 +1,7 @@
 //! The state of the service itself, and problems.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::Object;
@@ -71,4 +73,59 @@ pub struct FieldError {
     pub field: String,
     /// What is wrong with it.
     pub message: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.detail)?;
+        let mut before = " ";
+        for error in &self.errors {
+            write!(f, "{before}{} {}", error.field, error.message)?;
+            before = "; ";
+        }
+        if !self.errors.is_empty() {
+            f.write_str(".")?;
+        }
+        write!(f, " [{}", self.status)?;
+        if !self.code.is_empty() {
+            write!(f, ", {}", self.code)?;
+        }
+        if !self.request_id.is_empty() {
+            write!(f, ", request {}", self.request_id)?;
+        }
+        f.write_str("]")
+    }
+}
+
+impl std::error::Error for Problem {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_says_all_that_helps() {
+        let error = |field: &str, message: &str| FieldError {
+            field: field.into(),
+            message: message.into(),
+        };
+        let problem = Problem {
+            status: 422,
+            code: "INVALID".into(),
+            detail: "The request is invalid.".into(),
+            request_id: "r1".into(),
+            errors: vec![error("name", "is missing"), error("tier", "is too long")],
+            ..Problem::default()
+        };
+        assert_eq!(
+            problem.to_string(),
+            "The request is invalid. name is missing; tier is too long. [422, INVALID, request r1]"
+        );
+        let bare = Problem {
+            status: 502,
+            detail: "The server answered with status 502.".into(),
+            ..Problem::default()
+        };
+        assert_eq!(bare.to_string(), "The server answered with status 502. [502]");
+    }
 }

@@ -1,6 +1,12 @@
 //! Webhook endpoints and deliveries to them.
 
+#[cfg(feature = "webhooks")]
+mod signature;
+
 use serde::{Deserialize, Serialize};
+
+#[cfg(feature = "webhooks")]
+pub use signature::{SecretError, WebhookError, WebhookEvent, WebhookVerifier};
 
 use crate::{Object, present};
 

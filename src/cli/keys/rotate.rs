@@ -124,7 +124,7 @@ fn signing(held: &Held<Secret>, ground: &Ground) -> Result<Answer, Box<dyn Error
     // Refused here, and not at the server's next start.
     crate::secrets::seeds(held.value.expose())?;
     let until = "The old seed must stay in it as long as leases that it signed are out there (VINZY_LEASE_TTL), and \
-                 for good if it signs a ledger's checkpoints: `vinzy keys list` says so.";
+                 as long as `vinzy keys list` says that it signs a ledger's checkpoints.";
     if let Source::Kept { path } = &held.source {
         Kept::change(&ground.data_dir, |kept| {
             let old = kept

@@ -6,18 +6,16 @@ use axum::http::StatusCode;
 use vinzy_client::licenses as wire;
 
 use crate::app::App;
-use crate::commands::licenses::{self, DEFAULT_DAYS_VALID, Expiry, NewLicense};
+use crate::commands::licenses::{self, Expiry, NewLicense};
 use crate::http::body::{Body, Fields, FromFields};
 use crate::http::caller::Caller;
 use crate::http::problem::{Problem, ProblemBody};
 use crate::http::products::TIER;
 
-/// Machines that a license is limited to when nothing is said.
-const DEFAULT_MACHINES: u32 = 3;
-
 /// Issue a license.
 ///
-/// The answer holds the license key: the one time that it is shown.
+/// The answer holds the license key: the one time that it is shown. What is left out is as the product's template
+/// for the tier says, if it has one.
 #[utoipa::path(
     post, path = "/licenses", tag = "Licenses", operation_id = "issueLicense",
     request_body = wire::CreateLicense,
@@ -49,14 +47,14 @@ impl FromFields for NewLicense {
         let tier = fields.optional_text("tier", TIER);
         let machines_limit = fields.nullable_number("machines_limit", super::MACHINES);
         let expiry = expiry(fields);
-        let features = fields.features("features").unwrap_or_default();
-        let entitlements = fields.features("entitlements").unwrap_or_default();
+        let features = fields.features("features");
+        let entitlements = fields.features("entitlements");
         let metadata = fields.optional("metadata").unwrap_or_default();
         Some(Self {
             product_code: product_code?,
             customer_id: customer_id?,
             tier,
-            machines_limit: machines_limit.unwrap_or(Some(DEFAULT_MACHINES)),
+            machines_limit,
             expiry: expiry?,
             features,
             entitlements,
@@ -65,16 +63,18 @@ impl FromFields for NewLicense {
     }
 }
 
-fn expiry(fields: &mut Fields) -> Option<Expiry> {
+/// When it ends, if anything is said; `None` only after an error was noted.
+#[expect(clippy::option_option, reason = "an error is one thing, nothing said another")]
+fn expiry(fields: &mut Fields) -> Option<Option<Expiry>> {
     let days = fields.nullable_number("days_valid", super::DAYS);
     let at = fields.nullable("expires_at");
     match (days, at) {
-        (None, None) => Some(Expiry::Days(DEFAULT_DAYS_VALID)),
+        (None, None) => Some(None),
         (Some(Some(_)), Some(Some(_))) => {
             fields.refuse("expires_at", "cannot be given together with days_valid")
         }
-        (Some(Some(days)), _) => Some(Expiry::Days(days)),
-        (_, Some(Some(at))) => Some(Expiry::At(at)),
-        (Some(None), _) | (_, Some(None)) => Some(Expiry::Never),
+        (Some(Some(days)), _) => Some(Some(Expiry::Days(days))),
+        (_, Some(Some(at))) => Some(Some(Expiry::At(at))),
+        (Some(None), _) | (_, Some(None)) => Some(Some(Expiry::Never)),
     }
 }

@@ -25,9 +25,9 @@ use super::problem::Problem;
 use super::query::Identified;
 
 /// Days that a license can be valid.
-const DAYS: RangeInclusive<u32> = 1..=36_500;
+pub(super) const DAYS: RangeInclusive<u32> = 1..=36_500;
 /// Machines that a license can be limited to.
-const MACHINES: RangeInclusive<u32> = 1..=u32::MAX;
+pub(super) const MACHINES: RangeInclusive<u32> = 1..=u32::MAX;
 /// Characters of a reason.
 const REASON: RangeInclusive<usize> = 0..=500;
 

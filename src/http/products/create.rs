@@ -44,6 +44,7 @@ impl FromFields for CreateProduct {
             .unwrap_or_default();
         let default_tier = fields.optional_text("default_tier", super::TIER);
         let features = fields.features("features").unwrap_or_default();
+        let tiers = super::tiers(fields).unwrap_or_default();
         let metadata = fields.optional("metadata").unwrap_or_default();
         Some(Self {
             code: code?,
@@ -51,6 +52,7 @@ impl FromFields for CreateProduct {
             description,
             default_tier: default_tier.unwrap_or_else(|| "standard".to_owned()),
             features,
+            tiers,
             metadata,
         })
     }

@@ -41,6 +41,7 @@ impl FromFields for UpdateProduct {
             description: fields.optional_text("description", super::DESCRIPTION),
             default_tier: fields.optional_text("default_tier", super::TIER),
             features: fields.features("features"),
+            tiers: super::tiers(fields),
             metadata: fields.optional("metadata"),
         })
     }

@@ -12,7 +12,6 @@ use futures::stream::{self, StreamExt};
 use serde::Serialize;
 use uuid::Uuid;
 use vinzy_events::Timestamp;
-use vinzy_events::anomaly::stream_id;
 use vinzy_events::key::KeyDigest;
 use vinzy_events::product::ProductCode;
 use vinzy_events::tenant::TenantSlug;
@@ -25,7 +24,7 @@ use super::tables::{self, Layout, Table};
 use super::{ImportError, Wish, rows};
 use crate::app::DEFAULT_LEDGER;
 use crate::commands::CommandError;
-use crate::commands::import::{Import, Landed, fits, guard_key};
+use crate::commands::import::{Import, Landed, fits};
 use crate::ledger::LedgerError;
 
 /// What waits for the ledgers at a time: some batches.
@@ -88,20 +87,13 @@ enum Mark {
 }
 
 fn mark(import: &Import) -> Mark {
-    match import {
-        Import::Tenant(id, _) => Mark::Stream("tenant", id.to_string()),
-        Import::ApiKey(id, _) => Mark::Stream("api_key", id.to_string()),
-        Import::Product(id, _) => Mark::Stream("product", id.to_string()),
-        Import::Customer(customer) => Mark::Stream("customer", customer.id.to_string()),
-        Import::License(id, _) => Mark::Stream("license", id.to_string()),
-        Import::Anomaly(anomaly) => {
-            Mark::Stream("anomaly", stream_id(anomaly.license_id, anomaly.anomaly_id))
-        }
-        Import::Endpoint(id, ..) => Mark::Stream("endpoint", id.to_string()),
-        Import::Machine(_, machine) => Mark::Guard(guard_key("machines", &machine.machine_id.to_string())),
-        Import::Usage(usage, _) => Mark::Guard(guard_key("usage_records", &usage.record_id)),
-        Import::History(_, entry) => Mark::Guard(guard_key("audit_events", &entry.record_id)),
-    }
+    import.guard_key().map_or_else(
+        || {
+            let (kind, id) = import.stream();
+            Mark::Stream(kind, id)
+        },
+        Mark::Guard,
+    )
 }
 
 fn unknown_license() -> NotTaken {

@@ -1,7 +1,19 @@
-//! A plain HTTP client with an API key: the admin's, unless another is given.
+//! A plain HTTP client with an API key: the admin's, unless another is given. What sets a test up goes as the client's calls
+//! and is read as its types; what a test is about may be any bytes.
 
 use reqwest::{Method, RequestBuilder, header::HeaderMap};
-use serde_json::Value;
+use serde_json::{Value, json};
+use vinzy_client::access::CreateApiKey;
+use vinzy_client::call::{self, Call};
+use vinzy_client::calls::{self, applications};
+use vinzy_client::client::{AdminClient, LicenseClientBuilder};
+use vinzy_client::customers::CreateCustomer;
+use vinzy_client::licenses::CreateLicense;
+use vinzy_client::machines::ActivateRequest;
+use vinzy_client::products::CreateProduct;
+use vinzy_client::usage::RecordUsageRequest;
+use vinzy_client::validation::ValidateRequest;
+use vinzy_client::{LicenseClient, Object};
 
 use super::ADMIN_KEY;
 
@@ -139,19 +151,76 @@ impl Client {
         send(self.authorized(Method::DELETE, path)).await
     }
 
+    /// The vendor's client, with this one's API key.
+    pub(crate) fn admin(&self) -> AdminClient {
+        AdminClient::builder(&self.base)
+            .api_key(&self.key)
+            .http_client(self.http.clone())
+            .build()
+            .unwrap()
+    }
+
+    /// The client of an application with a license key.
+    pub(crate) fn application(&self, key: &str) -> LicenseClientBuilder {
+        LicenseClient::builder(&self.base)
+            .license_key(key)
+            .http_client(self.http.clone())
+    }
+
+    /// Sends a call that must succeed. What comes is given as it came, once it was read as what it should be.
+    pub(crate) async fn call<T>(&self, call: &Call<T>) -> Value {
+        self.sent(call, true).await
+    }
+
+    /// The same without an API key.
+    pub(crate) async fn call_anonymously<T>(&self, call: &Call<T>) -> Value {
+        self.sent(call, false).await
+    }
+
+    async fn sent<T>(&self, call: &Call<T>, authorized: bool) -> Value {
+        let method = call.method.parse().unwrap();
+        let mut request = if authorized {
+            self.authorized(method, &call.path)
+        } else {
+            self.request(method, &call.path)
+        };
+        if let Some(body) = &call.body {
+            request = request.json(body);
+        }
+        let response = request.send().await.unwrap();
+        let answer = call::Answer {
+            status: response.status().as_u16(),
+            body: response.bytes().await.unwrap().to_vec(),
+            ..call::Answer::default()
+        };
+        if let Err(problem) = call.read(&answer) {
+            panic!("{call:?}: {problem}");
+        }
+        serde_json::from_slice(&answer.body).unwrap_or_default()
+    }
+
     /// A product with some features.
     pub(crate) async fn product(&self, code: &str) -> Value {
-        let features = serde_json::json!({
+        let features = object(json!({
             "api_calls": {"enabled": true, "limit": 1000}, "export": true, "sso": false,
             "agents": {"CTO": {"enabled": true, "token_limit": 50_000, "model_tier": "premium"}, "CFO": {"enabled": false}},
-        });
-        let body = serde_json::json!({"code": code, "name": "My Product", "features": features});
-        self.post("/products", &body).await.expect(201)
+        }));
+        let product = CreateProduct {
+            code: code.to_owned(),
+            name: "My Product".to_owned(),
+            features: Some(features),
+            ..CreateProduct::default()
+        };
+        self.call(&calls::products::create(&product)).await
     }
 
     pub(crate) async fn customer(&self, email: &str) -> Value {
-        let body = serde_json::json!({"name": "Jane Doe", "email": email});
-        self.post("/customers", &body).await.expect(201)
+        let customer = CreateCustomer {
+            name: "Jane Doe".to_owned(),
+            email: email.to_owned(),
+            ..CreateCustomer::default()
+        };
+        self.call(&calls::customers::create(&customer)).await
     }
 
     /// A license of a new product to a new customer.
@@ -162,14 +231,22 @@ impl Client {
     }
 
     pub(crate) async fn license_of(&self, code: &str, customer: &Value) -> Value {
-        let body = serde_json::json!({"product_code": code, "customer_id": customer["id"]});
-        self.post("/licenses", &body).await.expect(201)
+        let license = CreateLicense {
+            product_code: code.to_owned(),
+            customer_id: text(&customer["id"]),
+            ..CreateLicense::default()
+        };
+        self.call(&calls::licenses::issue(&license)).await
     }
 
     /// A new API key with some scopes; `api_key` is its secret.
     pub(crate) async fn api_key(&self, scopes: &[&str]) -> Value {
-        let body = serde_json::json!({"name": scopes.join("+"), "scopes": scopes});
-        self.post("/api-keys", &body).await.expect(201)
+        let key = CreateApiKey {
+            name: scopes.join("+"),
+            scopes: serde_json::from_value(json!(scopes)).unwrap(),
+            expires_at: None,
+        };
+        self.call(&calls::api_keys::create(&key)).await
     }
 
     /// As an application asks: without an API key.
@@ -178,19 +255,42 @@ impl Client {
     }
 
     pub(crate) async fn activate(&self, key: &Value, fingerprint: &str) -> Value {
-        let body = serde_json::json!({"key": key, "fingerprint": fingerprint});
-        self.ask("/activate", &body).await.expect(200)
+        let machine = ActivateRequest {
+            key: text(key),
+            fingerprint: fingerprint.to_owned(),
+            ..ActivateRequest::default()
+        };
+        self.call_anonymously(&applications::activate(&machine)).await
     }
 
     pub(crate) async fn use_of(&self, key: &Value, metric: &str, value: impl Into<Value>) -> Value {
-        let body = serde_json::json!({"key": key, "metric": metric, "value": value.into()});
-        self.ask("/usage/record", &body).await.expect(200)
+        let record = RecordUsageRequest {
+            key: text(key),
+            metric: metric.to_owned(),
+            value: Some(value.into()),
+            ..RecordUsageRequest::default()
+        };
+        self.call_anonymously(&applications::record_usage(&record)).await
     }
 
     pub(crate) async fn validate(&self, key: &Value) -> Value {
-        self.ask("/validate", &serde_json::json!({ "key": key }))
-            .await
-            .expect(200)
+        let request = ValidateRequest {
+            key: text(key),
+            fingerprint: None,
+        };
+        self.call_anonymously(&applications::validate(&request)).await
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap().to_owned()
+}
+
+/// What is written as a JSON object.
+pub(crate) fn object(value: Value) -> Object {
+    match value {
+        Value::Object(object) => object,
+        _ => panic!("{value} is no object"),
     }
 }
 

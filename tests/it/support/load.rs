@@ -6,11 +6,16 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
+use vinzy_client::Error;
+use vinzy_client::calls::{licenses, products};
+use vinzy_client::licenses::CreateLicense;
+use vinzy_client::machines::ActivateRequest;
+use vinzy_client::products::CreateProduct;
+use vinzy_client::usage::RecordUsageRequest;
 
-use super::client::{Answer, Client, try_send};
+use super::client::{Client, object};
 use super::database::TestDatabase;
 
 /// Seats of the license.
@@ -57,7 +62,7 @@ pub(crate) struct Load {
 
 struct Shared {
     fleet: Arc<Fleet>,
-    key: Value,
+    key: String,
     told: Mutex<Told>,
     next: AtomicUsize,
     ends: AtomicBool,
@@ -83,14 +88,24 @@ impl Load {
     /// Makes a license and lets clients work with it.
     pub(crate) async fn start(fleet: Arc<Fleet>) -> Self {
         let client = fleet.of_turn(0);
-        let product = json!({"code": "LOD", "name": "x", "features": {"limited": {"limit": LIMIT}}});
-        client.post("/products", &product).await.expect(201);
+        let product = CreateProduct {
+            code: "LOD".into(),
+            name: "x".into(),
+            features: Some(object(json!({"limited": {"limit": LIMIT}}))),
+            ..CreateProduct::default()
+        };
+        client.call(&products::create(&product)).await;
         let customer = client.customer("load@example.com").await;
-        let new = json!({"product_code": "LOD", "customer_id": customer["id"], "machines_limit": SEATS});
-        let license = client.post("/licenses", &new).await.expect(201);
+        let new = CreateLicense {
+            product_code: "LOD".into(),
+            customer_id: customer["id"].as_str().unwrap().into(),
+            machines_limit: Some(u32::try_from(SEATS).ok()),
+            ..CreateLicense::default()
+        };
+        let license = client.call(&licenses::issue(&new)).await;
         let shared = Arc::new(Shared {
             fleet,
-            key: license["key"].clone(),
+            key: license["key"].as_str().unwrap().to_owned(),
             told: Mutex::default(),
             next: AtomicUsize::new(0),
             ends: AtomicBool::new(false),
@@ -187,70 +202,98 @@ async fn work(shared: Arc<Shared>, number: usize) {
     }
 }
 
+/// What a client asks.
+enum Question {
+    Record(RecordUsageRequest),
+    Activate(ActivateRequest),
+    Validate,
+}
+
 impl Shared {
     async fn record(&self, metric: &str, name: &str) {
-        let body = json!({"key": self.key, "metric": metric, "value": 1, "idempotency_key": name});
-        let Some(answer) = self.ask("/usage/record", name, &body).await else {
+        let record = RecordUsageRequest {
+            metric: metric.to_owned(),
+            value: Some(1.into()),
+            idempotency_key: Some(name.to_owned()),
+            ..RecordUsageRequest::default()
+        };
+        let Some(code) = self.ask(&Question::Record(record)).await else {
             return;
         };
         let mut told = self.told.lock().unwrap();
-        match (metric, answer["code"].as_str()) {
-            ("free", Some("RECORDED")) => _ = told.recorded.insert(name.to_owned()),
-            ("limited", Some("RECORDED")) => _ = told.recorded_within_limit.insert(name.to_owned()),
-            ("limited", Some("LIMIT_EXCEEDED")) => told.refused += 1,
-            _ => told.unexpected.push(answer.to_string()),
+        match (metric, code.as_str()) {
+            ("free", "RECORDED") => _ = told.recorded.insert(name.to_owned()),
+            ("limited", "RECORDED") => _ = told.recorded_within_limit.insert(name.to_owned()),
+            ("limited", "LIMIT_EXCEEDED") => told.refused += 1,
+            _ => told.unexpected.push(format!("{metric}: {code}")),
         }
     }
 
     async fn activate(&self, name: &str) {
-        let body = json!({"key": self.key, "fingerprint": name});
-        let Some(answer) = self.ask("/activate", name, &body).await else {
+        let machine = ActivateRequest {
+            fingerprint: name.to_owned(),
+            ..ActivateRequest::default()
+        };
+        let Some(code) = self.ask(&Question::Activate(machine)).await else {
             return;
         };
         let mut told = self.told.lock().unwrap();
-        match answer["code"].as_str() {
-            Some("ACTIVATED" | "ALREADY_ACTIVATED") => _ = told.seated.insert(name.to_owned()),
-            Some("ACTIVATION_LIMIT") => told.refused += 1,
-            _ => told.unexpected.push(answer.to_string()),
+        match code.as_str() {
+            "ACTIVATED" | "ALREADY_ACTIVATED" => _ = told.seated.insert(name.to_owned()),
+            "ACTIVATION_LIMIT" => told.refused += 1,
+            _ => told.unexpected.push(format!("activate: {code}")),
         }
     }
 
     async fn validate(&self) {
-        let body = json!({"key": self.key});
-        let Some(answer) = self.ask("/validate", "", &body).await else {
+        let Some(code) = self.ask(&Question::Validate).await else {
             return;
         };
         let mut told = self.told.lock().unwrap();
-        if answer["valid"] == true {
+        if code == "OK" {
             told.validated += 1;
         } else {
-            told.unexpected.push(answer.to_string());
+            told.unexpected.push(format!("validate: {code}"));
         }
     }
 
-    /// Asks one node after the other until one answers.
-    async fn ask(&self, path: &str, idempotency_key: &str, body: &Value) -> Option<Value> {
+    /// Asks one node after the other until one answers, and gives the code of the answer.
+    async fn ask(&self, question: &Question) -> Option<String> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let node = self.fleet.of_turn(self.next.fetch_add(1, Ordering::Relaxed));
-            let mut request = node.request(Method::POST, path).json(body);
-            if !idempotency_key.is_empty() {
-                request = request.header("Idempotency-Key", format!("{path} {idempotency_key}"));
-            }
-            match try_send(request.timeout(ANSWER_PATIENCE)).await {
-                Ok(Answer {
-                    status: 200, body, ..
-                }) => return Some(body),
-                Ok(answer) if answer.status != 503 => {
-                    let unexpected = format!("{path}: {} {}", answer.status, answer.body);
-                    self.told.lock().unwrap().unexpected.push(unexpected);
+            match self.ask_at(&node, question).await {
+                Ok(Some(code)) => return Some(code),
+                Err(error) if !error.is_no_answer() || error.status().is_some_and(|status| status != 503) => {
+                    self.told.lock().unwrap().unexpected.push(error.to_string());
                     return None;
                 }
-                Ok(_) | Err(_) => {}
+                Ok(None) | Err(_) => {}
             }
-            assert!(Instant::now() < deadline, "{path} is not answered any more");
+            assert!(Instant::now() < deadline, "nobody answers any more");
             self.told.lock().unwrap().repeated += 1;
             tokio::time::sleep(PAUSE).await;
         }
+    }
+
+    /// Asks a node once. Nothing, if what answers is a lease.
+    async fn ask_at(&self, node: &Client, question: &Question) -> Result<Option<String>, Error> {
+        let client = node
+            .application(&self.key)
+            .timeout(ANSWER_PATIENCE)
+            .max_retries(0)
+            .build()
+            .unwrap();
+        Ok(match question {
+            Question::Record(record) => Some(client.record_usage_with(record.clone()).await?.code),
+            Question::Activate(machine) => {
+                let name = format!("activate {}", machine.fingerprint);
+                Some(client.activate_with(machine.clone(), Some(&name)).await?.code)
+            }
+            Question::Validate => {
+                let license = client.validate(None).await?;
+                (!license.offline).then_some(license.code)
+            }
+        })
     }
 }

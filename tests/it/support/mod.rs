@@ -7,15 +7,19 @@ pub(crate) mod load;
 pub(crate) mod node;
 pub(crate) mod proxy;
 pub(crate) mod receiver;
+pub(crate) mod smtp;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use vinzy_client::calls;
+use vinzy_client::tenants::CreateTenant;
 use vinzy_engine::app::{App, DEFAULT_LEDGER};
 use vinzy_engine::clock::{Clock, Entropy};
 use vinzy_engine::config::{
-    AccessConfig, ConnectionConfig, SecretConfig, ServerConfig, ValidationAudit, WebhookConfig,
+    AccessConfig, ConnectionConfig, ProvisioningConfig, SecretConfig, ServerConfig, ValidationAudit,
+    WebhookConfig,
 };
 use vinzy_engine::database::{connect, disconnect};
 use vinzy_engine::http;
@@ -64,6 +68,7 @@ pub(crate) fn server_config() -> ServerConfig {
                 .to_vec(),
             ..WebhookConfig::default()
         },
+        provisioning: ProvisioningConfig::default(),
     }
 }
 
@@ -163,8 +168,12 @@ impl TestApp {
 
     /// A new tenant, and the client of its admin.
     pub(crate) async fn tenant(&self, slug: &str) -> (Value, Client) {
-        let body = json!({"name": slug.to_uppercase(), "slug": slug});
-        let tenant = self.operator().post("/tenants", &body).await.expect(201);
+        let tenant = CreateTenant {
+            name: slug.to_uppercase(),
+            slug: slug.to_owned(),
+            ..CreateTenant::default()
+        };
+        let tenant = self.operator().call(&calls::tenants::create(&tenant)).await;
         let client = self.client.with_key(&tenant["api_key"]);
         (tenant, client)
     }

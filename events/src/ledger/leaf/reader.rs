@@ -8,8 +8,9 @@ use crate::{EventId, Timestamp};
 
 use super::super::Hash;
 
-/// Reads a leaf in canonical form; `None` for anything else, and for what is so unusual that it is read the slow way.
-pub(super) fn read(bytes: &[u8]) -> Option<Leaf> {
+/// Reads a leaf in canonical form, and finds its payload; `None` for anything else, and for what is so unusual that it is
+/// read the slow way.
+pub(super) fn read(bytes: &[u8]) -> Option<Leaf<&str>> {
     if bytes.len() > MAX_LEAF {
         return None;
     }
@@ -20,7 +21,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<Leaf> {
 }
 
 /// The members in the order of their names, which is the one of the fields.
-fn leaf(reader: &mut CanonicalReader<'_>) -> Option<Leaf> {
+fn leaf<'a>(reader: &mut CanonicalReader<'a>) -> Option<Leaf<&'a str>> {
     reader.literal("{\"enc\":[")?;
     Some(Leaf {
         enc: sealed_fields(reader)?,
@@ -159,9 +160,13 @@ mod tests {
             serde_json::from_str(include_str!("../../../tests/vectors/ledger.json")).unwrap();
         for event in vectors["events"].as_array().unwrap() {
             let leaf = event["leaf_utf8"].as_str().unwrap();
+            let read = read(leaf.as_bytes()).unwrap();
+            let parsed = Leaf::parse(leaf.as_bytes()).unwrap();
+            let payload: serde_json::Value = serde_json::from_str(read.payload).unwrap();
+            assert_eq!(payload, parsed.payload, "{leaf}");
             assert_eq!(
-                read(leaf.as_bytes()),
-                Some(Leaf::parse(leaf.as_bytes()).unwrap()),
+                read.outlined(serde_json::from_str).unwrap(),
+                parsed.outline(),
                 "{leaf}"
             );
         }

@@ -6,6 +6,7 @@ use vinzy_client::audit::LedgerEvent;
 use crate::{format, place, session};
 
 /// What happened, as a sentence without its full stop.
+#[expect(clippy::too_many_lines, reason = "one arm for each type of event")]
 pub fn sentence(event: &LedgerEvent) -> String {
     let text = |name: &str| {
         event
@@ -93,6 +94,23 @@ pub fn sentence(event: &LedgerEvent) -> String {
         "endpoint.secret_rotated" => "A webhook got a new signing secret".to_owned(),
         "endpoint.disabled" => because("A webhook was disabled"),
         "endpoint.deleted" => "A webhook was deleted".to_owned(),
+        "purchase.completed" => format!(
+            "A license of {} was issued for a purchase at {}, tier {}",
+            text("product_code"),
+            text("provider"),
+            text("tier")
+        ),
+        "purchase.paid" => format!("A subscription at {} was paid", text("provider")),
+        "purchase.standing_changed" => {
+            format!(
+                "A subscription at {} became {}",
+                text("provider"),
+                text("standing")
+            )
+        }
+        "purchase.refunded" => format!("A payment at {} was refunded", text("provider")),
+        "purchase.linked" => format!("{} told what a payment was for", text("provider")),
+        "purchase.applied" => "A purchase changed its license".to_owned(),
         other => format!("Something happened of the type {other}"),
     }
 }
@@ -144,7 +162,7 @@ fn changed(words: &str, event: &LedgerEvent) -> String {
 }
 
 /// Kinds of events that can be filtered by, each with its words.
-pub const KINDS: [(&str, &str); 9] = [
+pub const KINDS: [(&str, &str); 10] = [
     ("license.*", "Licenses"),
     ("activation.*", "Machines"),
     ("usage.*", "Usage"),
@@ -153,6 +171,7 @@ pub const KINDS: [(&str, &str); 9] = [
     ("anomaly.*", "Anomalies"),
     ("api_key.*", "API keys"),
     ("endpoint.*", "Webhooks"),
+    ("purchase.*", "Purchases"),
     ("ledger.*", "The ledger itself"),
 ];
 
@@ -167,6 +186,7 @@ pub fn stream(stream_type: &str) -> String {
         "product" => "Product",
         "anomaly" => "Anomaly",
         "ledger" => "Ledger",
+        "purchase" => "Purchase",
         other => other,
     }
     .to_owned()

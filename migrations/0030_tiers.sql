@@ -1,0 +1,2 @@
+-- What licenses of a product's tiers get.
+ALTER TABLE products ADD COLUMN tiers json NOT NULL DEFAULT '{}';

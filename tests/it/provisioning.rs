@@ -672,6 +672,29 @@ async fn what_comes_before_its_checkout_counts_all_the_same() {
         .expect(200);
     let issued = license(&app, &told).await;
     assert_eq!(issued["expires_at"], "2026-04-04T12:00:00.000000Z");
+    // An invoice that is known by its payment only, which is given back.
+    let linked = json!({"invoice": "in_7", "payment": {"type": "payment_intent", "payment_intent": "pi_7"}});
+    stripe(&app, "evt_71", "invoice_payment.paid", &linked)
+        .await
+        .expect(200);
+    let charge = json!({"id": "ch_7", "payment_intent": "pi_7", "refunded": true});
+    stripe(&app, "evt_72", "charge.refunded", &charge)
+        .await
+        .expect(200);
+    let checkout = subscribed("cs_7", "jane@example.com");
+    let seventh = stripe(&app, "evt_73", "checkout.session.completed", &checkout)
+        .await
+        .expect(200);
+    assert_eq!(license(&app, &seventh).await["status"], "active");
+    stripe(
+        &app,
+        "evt_74",
+        "invoice.paid",
+        &invoice("in_7", "sub_7", NEXT_MONTH),
+    )
+    .await
+    .expect(200);
+    assert_eq!(license(&app, &seventh).await["status"], "suspended");
     // A refund that overtakes its checkout: the license is there, and held back.
     let charge = json!({"id": "ch_5", "payment_intent": "pi_5", "refunded": true});
     stripe(&app, "evt_3", "charge.refunded", &charge)
@@ -683,7 +706,7 @@ async fn what_comes_before_its_checkout_counts_all_the_same() {
         .expect(200);
     assert_eq!(told["outcome"], "issued");
     assert_eq!(license(&app, &told).await["status"], "suspended");
-    assert_eq!(count(&app, "/purchases?status=refunded").await, 1);
+    assert_eq!(count(&app, "/purchases?status=refunded").await, 2);
     app.finish().await;
 }
 

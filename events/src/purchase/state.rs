@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Provider, PurchaseCompleted, PurchaseEvent, PurchasePaid, Standing};
+use super::{Provider, PurchaseCompleted, PurchaseEvent, PurchasePaid, Reference, Standing};
 use crate::product::ProductCode;
-use crate::{CustomerId, LicenseId, PurchaseId, Timestamp};
+use crate::{CustomerId, LicenseId, Timestamp};
 
 /// The purchase aggregate: nothing before anything was heard of it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -35,8 +35,8 @@ pub struct PurchaseState {
     pub standing_at: Option<Timestamp>,
     /// Payments that were given back.
     pub refunded: BTreeSet<String>,
-    /// The purchase that it belongs to.
-    pub linked_to: Option<PurchaseId>,
+    /// What the purchase that it belongs to is called there.
+    pub linked_to: Option<String>,
     /// When the license ends, as this purchase left it.
     pub expires_at: Option<Timestamp>,
     /// Whether this purchase holds the license back.
@@ -184,9 +184,10 @@ impl Purchase {
         self.state()?.licensed.as_ref()
     }
 
-    /// The purchase that it belongs to.
-    pub fn linked_to(&self) -> Option<PurchaseId> {
-        self.state()?.linked_to
+    /// The purchase that it belongs to, of which nothing else may have been heard yet.
+    pub fn linked_to(&self) -> Option<Reference> {
+        let state = self.state()?;
+        Reference::parse(state.provider, state.linked_to.as_deref()?).ok()
     }
 
     /// Whether it was given back, or what it was paid with: told of payments and invoices, which are paid once.
@@ -209,7 +210,7 @@ impl Purchase {
                 state.refunded.insert(event.payment);
             }
             PurchaseEvent::Linked(event) => {
-                self.of(event.provider, &event.reference).linked_to = Some(event.purchase_id);
+                self.of(event.provider, &event.reference).linked_to = Some(event.to);
             }
             PurchaseEvent::Applied(event) => {
                 let state = self.of(event.provider, &event.reference);

@@ -52,7 +52,7 @@ impl Tell {
                 continue;
             }
             let purchase = store.load::<Purchase>(&id.to_string()).await?.aggregate;
-            waiting.extend(purchase.linked_to());
+            waiting.extend(purchase.linked_to().map(|of| of.purchase_id()));
             if let Some(licensed) = purchase.licensed() {
                 licenses.insert(licensed.license_id);
                 completed |= bought == Some(id);
@@ -111,7 +111,6 @@ impl Tell {
             )?;
             touched.push(of.clone());
             let Some(next) = purchase.linked_to() else { break };
-            let next = self.reference_of(attempt, next)?;
             payment = std::mem::replace(&mut of, next);
         }
         Ok(())
@@ -130,23 +129,6 @@ impl Tell {
             self.refund(attempt, from, touched)?;
         }
         Ok(())
-    }
-
-    /// What the provider calls a purchase that something is linked to: it is among what the message names, or was
-    /// heard of.
-    fn reference_of(&self, attempt: &mut Attempt<'_>, id: PurchaseId) -> Result<Reference, TellError> {
-        let named = self.message.references().into_iter();
-        if let Some(reference) = named.clone().find(|reference| reference.purchase_id() == id) {
-            return Ok(reference.clone());
-        }
-        if !self.purchases.contains(&id) {
-            return Err(TellError::Moved);
-        }
-        let purchase = attempt.aggregate::<Purchase>(id).aggregate;
-        let heard_of = purchase
-            .state()
-            .and_then(|state| Reference::parse(state.provider, &state.reference).ok());
-        heard_of.ok_or(TellError::Moved)
     }
 
     fn change(

@@ -91,7 +91,12 @@ mod tests {
         assert_eq!(types("license.created"), ["license.created"]);
         assert_eq!(
             types("anomaly.*,license.created"),
-            ["anomaly.detected", "anomaly.resolved", "license.created"]
+            [
+                "anomaly.detected",
+                "anomaly.imported",
+                "anomaly.resolved",
+                "license.created"
+            ]
         );
         assert_eq!(types("api_key.revoked,api_key.revoked"), ["api_key.revoked"]);
         assert!(types("*").is_empty() && types("license.created,*").is_empty());
